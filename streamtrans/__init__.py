@@ -1,0 +1,1 @@
+"""Simultaneous translation that anyone can run."""

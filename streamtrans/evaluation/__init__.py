@@ -1,0 +1,1 @@
+"""Instances, quality and latency; knows nothing of models."""

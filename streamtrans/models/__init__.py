@@ -1,0 +1,1 @@
+"""Tensors in, tensors out: the streaming model, its cache, its mask, and loading. No strings."""

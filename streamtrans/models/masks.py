@@ -34,10 +34,13 @@ class Entries:
 
 
 def streaming_mask(queries: Entries, keys: Entries) -> np.ndarray:
-    """Boolean mask (..., Nq, Nk), true where a query sees a key; arguments of shape (..., Nq) and (..., Nk)."""
+    """Boolean mask (..., Nq, Nk), true where a query sees a key; arguments of shape (..., Nq) and (..., Nk).
+
+    Padding is seen by padding alone, its own entry at least: a row of nothing would turn a softmax into NaN.
+    """
     query_kind, key_kind = queries.kind[..., :, None], keys.kind[..., None, :]
     earlier = keys.order[..., None, :] <= queries.order[..., :, None]
     was_read = keys.read[..., None, :] <= queries.read[..., :, None]
     same = (query_kind == key_kind) & earlier
     across = (query_kind == TARGET) & (key_kind == SOURCE) & was_read
-    return (same | across) & (key_kind != PAD)
+    return same | across

@@ -1,0 +1,1 @@
+"""Strings in, strings out: words, sentences, tokenizers. No mlx."""

@@ -1,0 +1,1 @@
+"""Data, collator, loss and trainers."""
