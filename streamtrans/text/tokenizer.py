@@ -1,0 +1,193 @@
+"""Tokenizers behind one protocol: words in, token ids out; token ids in, text out that never shows half a character.
+
+Two families differ in where the space goes. A SentencePiece model trained with white space as *suffix* writes "livro▁":
+a token says itself that its word is complete. A Hugging Face byte-level tokenizer writes " livro": only the next token
+tells. `space_after` says which, and the engine asks for a look-ahead token only where it must.
+"""
+
+import json
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from streamtrans.errors import ModelError
+
+
+class Detokenizer(Protocol):
+    """Turns the tokens of one target text into characters, as they come."""
+
+    def push(self, token: int) -> str:
+        """The characters that are complete now and were not before; "" while a character is still open."""
+
+    def flush(self) -> str:
+        """What is left at the end; bytes that never became a character are shown as U+FFFD."""
+
+
+class Tokenizer(Protocol):
+    """What the engine and the collator need of a tokenizer."""
+
+    vocab_size: int
+    end_id: int
+    space_after: bool
+
+    @property
+    def start_ids(self) -> list[int]:
+        """Tokens that open the target, fed before the first prediction."""
+
+    def encode_word(self, word: str, first: bool) -> list[int]:
+        """Token ids of one word alone, with its boundary mark; `first` in its text or not."""
+
+    def detokenizer(self) -> Detokenizer:
+        """A fresh detokenizer for one target text."""
+
+
+class SentencePieceTokenizer:
+    """A SentencePiece model trained with `treat_whitespace_as_suffix`; target starts with its bos token."""
+
+    space_after = True
+
+    def __init__(self, path: str | Path):
+        import sentencepiece
+
+        try:
+            self._model = sentencepiece.SentencePieceProcessor(model_file=str(path))
+        except (OSError, RuntimeError) as error:
+            raise ModelError(f"{path}: not a SentencePiece model ({error})") from error
+        self.vocab_size: int = self._model.vocab_size()
+        self.start_id: int = self._model.bos_id()
+        self.end_id: int = self._model.eos_id()
+        if self._model.id_to_piece(self._model.encode("a b")[-1])[-1] != "▁":
+            raise ModelError(f"{path}: white space must be a suffix (train with treat_whitespace_as_suffix)")
+        self._encode = lru_cache(maxsize=200_000)(lambda word: tuple(self._model.encode(word)))
+
+    @property
+    def start_ids(self) -> list[int]:
+        """The bos token."""
+        return [self.start_id]
+
+    @cached_property
+    def pieces(self) -> list[tuple[str, int]]:
+        """For each id its text, white space as " ", and its byte value or -1; control tokens have no text."""
+        model = self._model
+        rows = []
+        for i in range(self.vocab_size):
+            piece = model.id_to_piece(i)
+            if model.is_byte(i):
+                rows.append(("", int(piece[3:-1], 16)))
+            else:
+                silent = model.is_control(i) or model.is_unknown(i)
+                rows.append(("" if silent else piece.replace("▁", " "), -1))
+        return rows
+
+    def encode_word(self, word: str, first: bool) -> list[int]:
+        """Token ids of the word, the last of which carries the space after it."""
+        return list(self._encode(word))
+
+    def detokenizer(self) -> Detokenizer:
+        """A fresh detokenizer."""
+        return _PieceDetokenizer(self.pieces)
+
+
+class _PieceDetokenizer:
+    def __init__(self, pieces: list[tuple[str, int]]):
+        self._pieces = pieces
+        self._bytes = b""
+
+    def push(self, token: int) -> str:
+        text, byte = self._pieces[token]
+        if byte < 0:
+            return self.flush() + text
+        self._bytes += bytes([byte])
+        try:
+            text = self._bytes.decode()
+        except UnicodeDecodeError as error:
+            if error.reason == "unexpected end of data":
+                return ""
+            text = self._bytes.decode(errors="replace")
+        self._bytes = b""
+        return text
+
+    def flush(self) -> str:
+        text, self._bytes = self._bytes.decode(errors="replace"), b""
+        return text
+
+
+class HuggingFaceTokenizer:
+    """A `tokenizer.json` with the space in front of its words, read by the `tokenizers` library.
+
+    The target starts with the bos token where there is one, else with the end token, as causal language models do.
+    """
+
+    space_after = False
+
+    def __init__(self, directory: str | Path, end_id: int | None = None, start_id: int | None = None):
+        from tokenizers import Tokenizer as Backend
+
+        path = Path(directory) / "tokenizer.json"
+        try:
+            self._backend: Any = Backend.from_file(str(path))
+        except Exception as error:  # the library raises bare Exception
+            raise ModelError(f"{path}: not a tokenizer ({error})") from error
+        self.vocab_size: int = self._backend.get_vocab_size()
+        special = _special_tokens(Path(directory) / "tokenizer_config.json")
+        self.end_id: int = self._id(end_id, special.get("eos_token"), path)
+        self.start_id: int = self._id(start_id, special.get("bos_token") or special.get("eos_token"), path)
+        self._encode = lru_cache(maxsize=200_000)(
+            lambda text: tuple(self._backend.encode(text, add_special_tokens=False).ids)
+        )
+
+    def _id(self, given: int | None, token: str | None, path: Path) -> int:
+        found = given if given is not None else self._backend.token_to_id(token or "")
+        if found is None:
+            raise ModelError(f"{path}: no end token; give eos_token_id in config.json")
+        return int(found)
+
+    @property
+    def start_ids(self) -> list[int]:
+        """The bos token, or the end token where there is none."""
+        return [self.start_id]
+
+    def encode_word(self, word: str, first: bool) -> list[int]:
+        """Token ids of the word, a space in front of it unless it is the first."""
+        return list(self._encode(word if first else " " + word))
+
+    def encode_text(self, text: str) -> list[int]:
+        """Token ids of a prompt, special tokens such as <|im_start|> understood."""
+        return list(self._encode(text))
+
+    def detokenizer(self) -> Detokenizer:
+        """A fresh detokenizer."""
+        return _ByteLevelDetokenizer(self._backend)
+
+
+class _ByteLevelDetokenizer:
+    """Decodes the tokens of an open character together, after one earlier token that keeps the leading space."""
+
+    def __init__(self, backend: Any):
+        self._backend = backend
+        self._before: list[int] = []
+        self._open: list[int] = []
+
+    def push(self, token: int) -> str:
+        self._open.append(token)
+        text = self._open_text()
+        if text.endswith("\ufffd"):
+            return ""
+        self._before, self._open = self._open, []
+        return text
+
+    def flush(self) -> str:
+        text, self._open = (self._open_text() if self._open else ""), []
+        return text
+
+    def _open_text(self) -> str:
+        before = self._backend.decode(self._before)
+        return self._backend.decode(self._before + self._open)[len(before) :]
+
+
+def _special_tokens(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    entries = json.loads(path.read_text(encoding="utf-8"))
+    tokens = {name: entries.get(name) for name in ("eos_token", "bos_token")}
+    return {name: token["content"] if isinstance(token, dict) else token for name, token in tokens.items() if token}
