@@ -1,0 +1,91 @@
+"""How good a translation is: BLEU, chrF and TER by sacrebleu, COMET where it is installed.
+
+Every score carries the signature that makes it reproducible. What cannot be scored is an error, never a 0.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from streamtrans.errors import DataError, UsageError
+
+QUALITY = ("BLEU", "chrF", "TER")
+COMET_MODEL = "Unbabel/wmt22-comet-da"
+# sacrebleu's own choice by language pair; Thai has no tokenizer there, so its units are characters, as in latency.
+_TOKENIZERS = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab", "th": "char"}
+
+
+@dataclass(frozen=True)
+class Quality:
+    """A corpus score (BLEU, chrF, TER: 0 to 100; COMET: about 0 to 1) and its signature."""
+
+    value: float
+    signature: str
+
+
+def tokenizer_of(language: str) -> str:
+    """sacrebleu's BLEU tokenizer for a target language: 13a unless the language needs its own."""
+    return _TOKENIZERS.get(language.split("-")[0].lower(), "13a")
+
+
+def metric(name: str, tokenizer: str = "13a") -> Any:
+    """sacrebleu's metric of this name. Raises `UsageError` for an unknown name or tokenizer, or one not installed."""
+    from sacrebleu.metrics import BLEU, CHRF, TER
+
+    if name != "BLEU":
+        metrics = {"chrF": CHRF, "TER": TER}
+        if name not in metrics:
+            raise UsageError(f"no quality metric named {name!r}: choose from {', '.join(QUALITY)}, COMET")
+        return metrics[name]()
+    if tokenizer not in BLEU.TOKENIZERS:
+        raise UsageError(f"no tokenizer named {tokenizer!r}: choose from {', '.join(sorted(BLEU.TOKENIZERS))}")
+    try:
+        return BLEU(tokenize=tokenizer)
+    except (ImportError, RuntimeError):
+        extra = tokenizer.split("-")[0]
+        raise UsageError(
+            f"the tokenizer {tokenizer} is not installed: pip install 'sacrebleu[{extra}]', or choose another one"
+        ) from None
+
+
+def corpus_quality(name: str, predictions: Sequence[str], references: Sequence[str], tokenizer: str = "13a") -> Quality:
+    """One of BLEU, chrF, TER over a corpus. Raises `DataError` for unequal counts or none."""
+    _check(predictions, references)
+    scorer = metric(name, tokenizer)
+    score = scorer.corpus_score(predictions, [references]).score
+    return Quality(float(score), str(scorer.get_signature()))
+
+
+def _check(predictions: Sequence[str], references: Sequence[str]) -> None:
+    if len(predictions) != len(references):
+        raise DataError(f"{len(predictions)} translations but {len(references)} references: they must be as many")
+    if not predictions:
+        raise DataError("no sentences to score")
+
+
+def comet(
+    sources: Sequence[str], predictions: Sequence[str], references: Sequence[str], model: str = COMET_MODEL
+) -> Quality:
+    """COMET over a corpus; needs the package unbabel-comet, and its model on disk or a network.
+
+    Raises `UsageError` when the package or the model is not there, `DataError` for unequal counts.
+    """
+    _check(predictions, references)
+    _check(sources, references)
+    try:
+        import comet as package
+    except ImportError:
+        raise UsageError("COMET is not installed: pip install unbabel-comet, or score without it") from None
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)  # it advertises itself on standard error
+    try:
+        scorer = package.load_from_checkpoint(package.download_model(model))
+    except Exception as error:  # its downloads fail with whatever the hub, the network or the disk raises
+        raise UsageError(f"COMET cannot load {model}: {error}") from error
+    data = [
+        {"src": source, "mt": prediction, "ref": reference}
+        for source, prediction, reference in zip(sources, predictions, references, strict=True)
+    ]
+    output = scorer.predict(data, batch_size=16, gpus=0, progress_bar=False)
+    version = getattr(package, "__version__", "unknown")
+    return Quality(float(output.system_score), f"model:{model}|version:{version}")
