@@ -72,7 +72,8 @@ def comet(
     Raises `UsageError` when the package or the model is not there, `DataError` for unequal counts.
     """
     _check(predictions, references)
-    _check(sources, references)
+    if len(sources) != len(predictions):
+        raise DataError(f"{len(sources)} sources but {len(predictions)} translations: they must be as many")
     try:
         import comet as package
     except ImportError:
