@@ -1,0 +1,74 @@
+"""What a checkpoint says about translation: the `streamtrans` section of its config.json, typed and with defaults."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from streamtrans.errors import ModelError
+
+
+@dataclass(frozen=True)
+class TranslationSettings:
+    """How a checkpoint wants to be used; a plain Qwen2 checkpoint without the section gets the defaults.
+
+    target_position_offset: position of the first target token. tokenizer: kind of its tokenizer. trained_wait_k: the
+    k's it was trained with, infinity included. max_source_words: longer sources are cut into segments; None for no
+    limit. length_ratio: target words to allow per source word. policy: name and options of the policy to use when
+    none is asked for.
+    """
+
+    target_position_offset: int = 0
+    tokenizer: str = "huggingface"
+    source_language: str | None = None
+    target_language: str | None = None
+    max_source_words: int | None = None
+    trained_wait_k: tuple[float, ...] = ()
+    length_ratio: float = 2.0
+    prompt: str | None = None
+    policy: dict[str, Any] | None = None
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "TranslationSettings":
+        """Parse the section of a whole config.json; unknown keys are left to later versions.
+
+        Raises ModelError for a value of the wrong type or out of range.
+        """
+        section = config.get("streamtrans", {})
+        if not isinstance(section, dict):
+            raise ModelError(f"config.json: streamtrans must be an object, not {section!r}")
+        values: dict[str, Any] = {}
+        for name, value in section.items():
+            wanted, fits = _FIELDS.get(name, ("", _anything))
+            if not fits(value):
+                raise ModelError(f"config.json: streamtrans.{name} must be {wanted}, not {value!r}")
+            if name in _FIELDS:
+                values[name] = tuple(map(float, value)) if name == "trained_wait_k" else value
+        return cls(**values)
+
+
+def _anything(_value: Any) -> bool:
+    return True
+
+
+def _whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _text(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+_FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "target_position_offset": ("a whole number, 0 or more", lambda v: _whole(v, 0)),
+    "tokenizer": ("a string", lambda v: isinstance(v, str)),
+    "source_language": ("a string or null", _text),
+    "target_language": ("a string or null", _text),
+    "max_source_words": ("a whole number, 1 or more, or null", lambda v: v is None or _whole(v, 1)),
+    "trained_wait_k": (
+        'a list of whole numbers, 1 or more, or "inf"',
+        lambda v: isinstance(v, list) and all(k == "inf" or _whole(k, 1) for k in v),
+    ),
+    "length_ratio": ("a number above 0", lambda v: _whole(v, 1) or (isinstance(v, float) and v > 0)),
+    "prompt": ("a string or null", _text),
+    "policy": ("an object or null", lambda v: v is None or isinstance(v, dict)),
+}
