@@ -1,1 +1,37 @@
-"""Simultaneous translation that anyone can run."""
+"""Simultaneous translation that anyone can run.
+
+from streamtrans import WaitK, load
+
+session = load("en-pt").session(WaitK(3))
+for event in session.feed("Hello wor"):
+    print(event)
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from streamtrans.engine.session import Session
+    from streamtrans.engine.translator import Translator, load
+    from streamtrans.policies import Boundary, WaitK, WaitKFlush
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Boundary": "streamtrans.policies",
+    "Session": "streamtrans.engine.session",
+    "Translator": "streamtrans.engine.translator",
+    "WaitK": "streamtrans.policies",
+    "WaitKFlush": "streamtrans.policies",
+    "load": "streamtrans.engine.translator",
+}
+
+__all__ = ["Boundary", "Session", "Translator", "WaitK", "WaitKFlush", "__version__", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """The public names, each imported when first asked for: `streamtrans --help` must not wait for mlx."""
+    if name in _HOME:
+        from importlib import import_module
+
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'streamtrans' has no attribute {name!r}")

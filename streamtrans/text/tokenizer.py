@@ -37,6 +37,9 @@ class Tokenizer(Protocol):
     def encode_word(self, word: str, first: bool) -> list[int]:
         """Token ids of one word alone, with its boundary mark; `first` in its text or not."""
 
+    def begins_word(self, token: int) -> bool:
+        """Whether the token has the space in front, so that the word before it is complete; needs not `space_after`."""
+
     def detokenizer(self) -> Detokenizer:
         """A fresh detokenizer for one target text."""
 
@@ -82,6 +85,10 @@ class SentencePieceTokenizer:
     def encode_word(self, word: str, first: bool) -> list[int]:
         """Token ids of the word, the last of which carries the space after it."""
         return list(self._encode(word))
+
+    def begins_word(self, token: int) -> bool:
+        """Never: the space is a suffix."""
+        return False
 
     def detokenizer(self) -> Detokenizer:
         """A fresh detokenizer."""
@@ -151,6 +158,10 @@ class HuggingFaceTokenizer:
         """Token ids of the word, a space in front of it unless it is the first."""
         return list(self._encode(word if first else " " + word))
 
+    def begins_word(self, token: int) -> bool:
+        """Whether the piece starts with the mark of a space (Ġ in byte-level vocabularies, ▁ in SentencePiece's)."""
+        return (self._backend.id_to_token(token) or "")[:1] in ("Ġ", "▁", "Ċ")
+
     def encode_text(self, text: str) -> list[int]:
         """Token ids of a prompt, special tokens such as <|im_start|> understood."""
         return list(self._encode(text))
@@ -191,3 +202,15 @@ def _special_tokens(path: Path) -> dict[str, str]:
     entries = json.loads(path.read_text(encoding="utf-8"))
     tokens = {name: entries.get(name) for name in ("eos_token", "bos_token")}
     return {name: token["content"] if isinstance(token, dict) else token for name, token in tokens.items() if token}
+
+
+def load_tokenizer(directory: str | Path, kind: str) -> Tokenizer:
+    """The tokenizer of a checkpoint directory; kind: "sentencepiece-suffix" or "huggingface".
+
+    Raises ModelError for another kind or a file that is missing or unreadable.
+    """
+    if kind == "sentencepiece-suffix":
+        return SentencePieceTokenizer(Path(directory) / "tokenizer.model")
+    if kind == "huggingface":
+        return HuggingFaceTokenizer(directory)
+    raise ModelError(f"{directory}: unknown tokenizer kind {kind!r}; use sentencepiece-suffix or huggingface")

@@ -134,3 +134,24 @@ class WordReader:
         word = Word(self._pending, ends)
         self._pending, self._at_start = "", ends
         return word
+
+
+class TargetWords:
+    """The words of target text that arrives in pieces: by white space, or characters for zh, ja and th."""
+
+    def __init__(self, language: str):
+        self._unspaced = is_unspaced(language)
+        self.pending = ""
+
+    def feed(self, text: str) -> list[str]:
+        """The words that are complete now."""
+        if self._unspaced:
+            return units(text, "zh")
+        *complete, self.pending = (self.pending + text + "|").split()
+        self.pending = self.pending[:-1]
+        return complete
+
+    def flush(self) -> list[str]:
+        """The word that no white space followed, if any."""
+        word, self.pending = self.pending, ""
+        return [word] if word else []

@@ -1,0 +1,54 @@
+"""What a stream does, as events; the same everywhere: Python, `--json`, logs."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class Event:
+    """One step of a stream.
+
+    sentence: from 0. index: word number in its sentence, from 0. text: the word. delay: source words read in this
+    sentence at that moment. time_ms: since the start of the stream.
+    """
+
+    sentence: int
+    index: int
+    text: str
+    delay: int
+    time_ms: float
+    type: ClassVar[str] = "event"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The event as JSON has it, `type` first."""
+        return {"type": self.type, **asdict(self), "time_ms": round(self.time_ms, 3)}
+
+
+class Read(Event):
+    """A source word was read."""
+
+    type = "read"
+
+
+class Write(Event):
+    """A target word was written; it is never taken back but by a Revise."""
+
+    type = "write"
+
+
+class Revise(Event):
+    """The target word at `index` and all after it are replaced by `text`; only policies that say so revise."""
+
+    type = "revise"
+
+
+class End(Event):
+    """A sentence is complete: `text` is its translation, `index` its number of target words."""
+
+    type = "end"
+
+
+class Done(Event):
+    """The stream is complete: `sentence` is the number of sentences."""
+
+    type = "done"

@@ -1,0 +1,30 @@
+"""Guards against what language models do when they are lost."""
+
+from collections.abc import Sequence
+
+LONGEST_LOOP = 8
+"""Words of the longest cycle that is looked for."""
+
+
+def loop_continuation(target: Sequence[str], source: Sequence[str]) -> str | None:
+    """The word that would go on in a loop, or None.
+
+    A loop is a cycle of 1 … 8 words that the target ends with more often than anyone says it: four times for one word,
+    three times for more, or once more than the source itself repeats a cycle of that length.
+    """
+    for period in range(1, min(LONGEST_LOOP, len(target) // 2) + 1):
+        if target[-1] != target[-1 - period]:
+            continue
+        usual = 3 if period == 1 else 2
+        repeats = _repeats_at_end(target, period)
+        if repeats >= usual and repeats >= max(_repeats_at_end(source[:end], period) for end in range(len(source) + 1)):
+            return target[-period]
+    return None
+
+
+def _repeats_at_end(words: Sequence[str], period: int) -> int:
+    """How often the last `period` words stand at the end, one after the other."""
+    same = period
+    while same < len(words) and words[-1 - same] == words[-1 - same + period]:
+        same += 1
+    return same // period

@@ -1,0 +1,168 @@
+"""One live stream: text in as it comes, events out at once."""
+
+import codecs
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from streamtrans.engine.events import Done, End, Event, Read, Write
+from streamtrans.engine.stream import Forward, Request, SourceEnd, SourceWord, Step, Stream
+from streamtrans.errors import DataError, UsageError
+from streamtrans.models.masks import SOURCE, TARGET
+from streamtrans.models.qwen2_streaming import Model
+from streamtrans.policies import Policy
+from streamtrans.runtime import mx
+from streamtrans.text.words import LineEnd, Word, WordReader, units
+
+if TYPE_CHECKING:
+    from streamtrans.engine.translator import Translator
+
+_EVENTS = {kind.type: kind for kind in (Read, Write, End)}
+
+
+def as_event(step: Step, time_ms: float) -> Event:
+    """A step of a stream with the time at which it happened."""
+    return _EVENTS[step.type](step.sentence, step.index, step.text, step.delay, time_ms)
+
+
+class SingleRunner:
+    """Answers the requests of one stream, with one cache; `passes` counts forward passes."""
+
+    def __init__(self, model: Model):
+        self._model = model
+        self._cache = model.make_cache()
+        self.passes = 0
+
+    def forward(self, request: Forward) -> int:
+        """The best next token after the request's last one."""
+        if request.fresh:
+            for layer in self._cache:
+                layer.reset()
+        if request.take_back:
+            for layer in self._cache:
+                layer.trim(request.take_back)
+        self.passes += 1
+        kinds = np.array([SOURCE] * len(request.source) + [TARGET] * len(request.target), np.uint8)
+        logits = self._model.forward([request.source + request.target], kinds=kinds, cache=self._cache, rows="last")
+        return best_tokens(logits[:, -1], [request.banned])[0]
+
+
+def best_tokens(logits: mx.array, banned: Sequence[int | None]) -> list[int]:
+    """The index of the largest of logits (B, V), row by row; `banned` (B,) ones left out."""
+    for row, token in enumerate(banned):
+        if token is not None:
+            logits[row, token] = -mx.inf
+    best: list[int] = np.array(mx.argmax(logits, axis=-1)).tolist()
+    return best
+
+
+class Session:
+    """Translates one stream with one policy.
+
+    Every cut of the same text into pieces gives the same events, times aside. What was written is never taken back.
+    """
+
+    def __init__(self, translator: "Translator", policy: Policy, clock: Callable[[], float] = time.perf_counter):
+        self.translator = translator
+        self.runner = SingleRunner(translator.model)
+        self._stream = Stream(translator.tokenizer, translator.settings, policy)
+        self._run = self._stream.run()
+        self._request: Request = next(self._run)
+        self._language = translator.settings.source_language or ""
+        self._reader = WordReader(self._language)
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._clock, self._start = clock, clock()
+        self._open = False
+        self.finished = False
+
+    @property
+    def pending(self) -> str:
+        """The letters that have been fed and are not a word yet."""
+        return self._reader.pending
+
+    @property
+    def segmented(self) -> int:
+        """How often a sentence was too long for the model and was translated in parts."""
+        return self._stream.segmented
+
+    def feed(self, text: str | bytes) -> list[Event]:
+        """Takes more source text, any piece of it, and acts at once.
+
+        Raises DataError for bytes that are not UTF-8 (what comes before them is kept), UsageError after `finish`.
+        """
+        self._require_open()
+        events: list[Event] = []
+        for unit in self._reader.feed(text if isinstance(text, str) else self._decode(text)):
+            if isinstance(unit, Word):
+                events += self._take(SourceWord(unit.text, last=unit.ends_sentence))
+            else:
+                events += self._close_sentence(unit)
+        return events
+
+    def feed_line(self, line: str) -> list[Event]:
+        """Takes one whole sentence, never split, whose end comes with its last word; an empty one gives nothing."""
+        self._require_open()
+        words = units(line, self._language)
+        events: list[Event] = []
+        for number, word in enumerate(words, 1):
+            events += self._take(SourceWord(word, last=number == len(words)))
+        return events
+
+    def take_back(self, characters: int = 1) -> int:
+        """Forgets letters of the word that is not complete yet (backspace); gives how many there were to forget."""
+        return self._reader.take_back(characters)
+
+    def end_sentence(self) -> list[Event]:
+        """Writes everything owed; the next word starts a new sentence."""
+        self._require_open()
+        events: list[Event] = []
+        for word in self._reader.flush():
+            events += self._take(SourceWord(word.text, last=True))
+        return events + self._close_sentence(LineEnd())
+
+    def finish(self) -> list[Event]:
+        """Writes everything owed and ends the stream. Raises DataError if it ends inside a UTF-8 character."""
+        if self.finished:
+            return []
+        events = self.end_sentence()
+        self.finished = True
+        self._run.close()
+        done = Done(self._stream.sentence, 0, "", 0, self._now())
+        self._decode(b"", final=True)
+        return [*events, done]
+
+    def _require_open(self) -> None:
+        if self.finished:
+            raise UsageError("this session has finished; start a new one")
+
+    def _decode(self, data: bytes, final: bool = False) -> str:
+        try:
+            return self._decoder.decode(data, final)
+        except UnicodeDecodeError as error:
+            self._decoder.reset()
+            raise DataError(
+                f"the input is not UTF-8: byte 0x{error.object[error.start]:02x} ({error.reason})"
+            ) from error
+
+    def _close_sentence(self, _end: LineEnd) -> list[Event]:
+        return self._take(SourceEnd()) if self._open else []
+
+    def _take(self, item: SourceWord | SourceEnd) -> list[Event]:
+        """Hands one item to the stream and answers it until it waits for the next."""
+        self._open = isinstance(item, SourceWord) and not item.last
+        events: list[Event] = []
+        self._request = self._run.send(item)
+        while True:
+            events += [as_event(step, self._now()) for step in self._drain()]
+            if not isinstance(self._request, Forward):
+                return events
+            self._request = self._run.send(self.runner.forward(self._request))
+
+    def _drain(self) -> list[Step]:
+        steps, self._stream.steps = self._stream.steps, []
+        return steps
+
+    def _now(self) -> float:
+        return (self._clock() - self._start) * 1000

@@ -1,0 +1,45 @@
+"""A model with its tokenizer and settings: where sessions come from."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from streamtrans.engine.session import Session
+from streamtrans.models.loading import load_checkpoint
+from streamtrans.models.qwen2_streaming import Model
+from streamtrans.models.settings import TranslationSettings
+from streamtrans.policies import Policy, make_policy
+from streamtrans.text.tokenizer import Tokenizer, load_tokenizer
+from streamtrans.text.words import join
+
+
+@dataclass(frozen=True)
+class Translator:
+    """What is needed to translate; one may serve many sessions, one after the other or in turn."""
+
+    model: Model
+    tokenizer: Tokenizer
+    settings: TranslationSettings
+
+    def session(self, policy: Policy | None = None) -> Session:
+        """A new live stream, with the checkpoint's own policy unless one is given."""
+        return Session(self, policy or self.default_policy)
+
+    @cached_property
+    def default_policy(self) -> Policy:
+        """The policy that the checkpoint names, else wait-3."""
+        options = dict(self.settings.policy or {"name": "wait-k"})
+        return make_policy(options.pop("name"), **options)
+
+    def translate(self, sentence: str, policy: Policy | None = None) -> str:
+        """The translation of one sentence, as a stream of its words would give it."""
+        session = self.session(policy)
+        written = [event.text for event in session.feed_line(sentence) if event.type == "write"]
+        return join(written, self.settings.target_language or "")
+
+
+def load(model: str | Path = "en-pt") -> Translator:
+    """The translator of an embedded model, a directory, or a Hub id; ModelError if there is none or it is damaged."""
+    checkpoint = load_checkpoint(model)
+    tokenizer = load_tokenizer(checkpoint.directory, checkpoint.settings.tokenizer)
+    return Translator(checkpoint.model, tokenizer, checkpoint.settings)

@@ -1,0 +1,47 @@
+"""Boundary policies: write when punctuation closes a clause or a sentence."""
+
+from dataclasses import dataclass, field
+
+from streamtrans.errors import UsageError
+from streamtrans.policies.base import Action, Policy, PolicyState
+from streamtrans.policies.wait_k import WaitK
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """Reads to the end of a clause, then writes as many words as were read up to there.
+
+    Unpunctuated input flows too: no more than `max_wait` words read stay untranslated. Raises UsageError for
+    max_wait < 1.
+    """
+
+    max_wait: int = 12
+    name = "boundary"
+
+    def __post_init__(self) -> None:
+        if self.max_wait < 1:
+            raise UsageError(f"boundary: max-wait is {self.max_wait}; it must be at least 1 word")
+
+    def decide(self, state: PolicyState) -> Action:
+        """WRITE while a closed clause, or what is beyond `max_wait`, is owed."""
+        owed_to = max(state.clause_end, state.source_read - self.max_wait + 1)
+        return Action.WRITE if state.target_written < owed_to else Action.READ
+
+
+@dataclass(frozen=True)
+class WaitKFlush:
+    """Wait-k inside a sentence; where one ends inside the line, everything up to there is written before reading on."""
+
+    k: float
+    catch_up: float = 0.0
+    inside: Policy = field(init=False, repr=False)
+    name = "wait-k-flush"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "inside", WaitK(self.k, self.catch_up))
+
+    def decide(self, state: PolicyState) -> Action:
+        """WRITE up to a sentence end, else as wait-k."""
+        if state.target_written < state.sentence_end:
+            return Action.WRITE
+        return self.inside.decide(state)

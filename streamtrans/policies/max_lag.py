@@ -1,0 +1,30 @@
+"""A budget for any policy: how far the target may fall behind."""
+
+from dataclasses import dataclass
+
+from streamtrans.errors import UsageError
+from streamtrans.policies.base import Action, Policy, PolicyState
+
+
+@dataclass(frozen=True)
+class MaxLag:
+    """Another policy, but WRITE whenever more than `words` source words are read beyond target words written.
+
+    Raises UsageError for words < 1.
+    """
+
+    inside: Policy
+    words: int
+
+    def __post_init__(self) -> None:
+        if self.words < 1:
+            raise UsageError(f"max-lag is {self.words}; it must be at least 1 word")
+
+    @property
+    def name(self) -> str:
+        """The name of the policy inside."""
+        return self.inside.name
+
+    def decide(self, state: PolicyState) -> Action:
+        """WRITE over budget, else as the policy inside."""
+        return Action.WRITE if state.lag > self.words else self.inside.decide(state)

@@ -1,0 +1,32 @@
+"""Wait-k: stay k words behind (Ma et al., "STACL", ACL 2019)."""
+
+from dataclasses import dataclass
+from math import floor, inf, isfinite
+
+from streamtrans.errors import UsageError
+from streamtrans.policies.base import Action, PolicyState
+
+
+@dataclass(frozen=True)
+class WaitK:
+    """Before target word i (from 1), k + i − 1 − ⌊c·i⌋ source words have been read; k = inf reads everything first.
+
+    `catch_up` c writes one word more per 1/c target words, for targets longer than their source (Ma et al., section
+    3.2). Raises UsageError for k < 1 or c outside [0, 1).
+    """
+
+    k: float
+    catch_up: float = 0.0
+    name = "wait-k"
+
+    def __post_init__(self) -> None:
+        if not (self.k == inf or (isfinite(self.k) and self.k >= 1 and self.k == int(self.k))):
+            raise UsageError(f"wait-k: k is {self.k:g}; it must be a whole number from 1, or inf")
+        if not 0 <= self.catch_up < 1:
+            raise UsageError(f"wait-k: catch-up is {self.catch_up:g}; it must be from 0 to below 1")
+
+    def decide(self, state: PolicyState) -> Action:
+        """WRITE once the words that the next target word waits for have been read."""
+        word = state.target_written + 1
+        needed = self.k + word - 1 - floor(self.catch_up * word)
+        return Action.WRITE if state.source_read >= needed else Action.READ
