@@ -18,7 +18,7 @@ from streamtrans.models.fused import FusedLayer
 from streamtrans.models.masks import SOURCE, TARGET
 from streamtrans.models.rotary import Positions, Rotary, rotate
 from streamtrans.models.steps import Step, pick_rows, remember
-from streamtrans.models.streaming_cache import DualStreamingCache
+from streamtrans.models.streaming_cache import BatchedStreamingCache, DualStreamingCache
 from streamtrans.runtime import mx, on_gpu
 
 Rows = str | Sequence[int] | np.ndarray | None
@@ -162,7 +162,7 @@ def make_step(
     mask: bool, broadcast to (B, 1, L, N); None asks the cache, or is causal.
     """
     if cache is not None and hasattr(cache, "source_offset"):
-        own = np.full(length, SOURCE if kinds else TARGET, np.uint8) if isinstance(kinds, bool) else kinds
+        own = np.full(length, SOURCE if kinds else TARGET, np.uint8) if np.ndim(kinds) == 0 else np.asarray(kinds)
         positions = cache.positions(own, first_target) if positions is None else positions
         mask = cache.mask(own) if mask is None else mask
     else:
@@ -255,16 +255,20 @@ class Model(nn.Module):
         kinds: uint8 (L,), or (B, L) for a batched cache, of PAD, SOURCE, TARGET; with a streaming cache, and there
         positions and mask follow from it unless given. Without a cache, mask is bool, broadcast to (B, 1, L, L), and
         None is causal. rows: the tokens that get logits, "last", indices (R,), or (B, R) with each batch row's own;
-        None for all. Returns (B, L or R, V).
+        None for all. Returns (B, L or R, V). To remember only, evaluate the `state` of the caches instead of the
+        logits: what is not evaluated is not computed.
         """
         ids = ids if isinstance(ids, mx.array) else mx.array(np.asarray(ids))
         first = cache[0] if cache else None
+        if kinds is None and hasattr(first, "source_offset"):
+            raise ValueError("a streaming cache must be told the kinds of the tokens")
         which = True if kinds is None else np.asarray(kinds, np.uint8)
-        step = make_step(
-            self.model._rotary, ids.shape[1], first, which, positions, self.args.target_position_offset, mask
-        )
+        offset = self.args.target_position_offset
+        step = make_step(self.model._rotary, ids.shape[1], first, which, positions, offset, mask)
         if rows is not None and ids.shape[1] > 1:
-            step = changed(step, rows=mx.array(np.asarray([ids.shape[1] - 1] if isinstance(rows, str) else rows)))
+            step = changed(
+                step, rows=mx.array(np.asarray([ids.shape[1] - 1] if isinstance(rows, str) else rows, np.int32))
+            )
         return self._head(self.model.run(ids, step, cache))
 
     def _head(self, h: mx.array) -> mx.array:
@@ -278,6 +282,10 @@ class Model(nn.Module):
     def make_cache(self) -> list[DualStreamingCache]:
         """An empty cache of one stream, one a layer."""
         return [DualStreamingCache() for _ in self.layers]
+
+    def make_batched_cache(self, rows: int) -> list[BatchedStreamingCache]:
+        """An empty cache of B streams that read and write each at its own pace, one a layer."""
+        return [BatchedStreamingCache(rows) for _ in self.layers]
 
     def fuse(self) -> "Model":
         """For inference: replace each layer by its fused form; changes nothing on a GPU or if a layer is not plain.

@@ -10,14 +10,16 @@ The buffer holds keys and values together, (B, 2·KV, N, D) with the KV key head
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from streamtrans.models.masks import SOURCE, TARGET, Entries, streaming_mask
+from streamtrans.errors import DataError
+from streamtrans.models.masks import PAD, SOURCE, TARGET, Entries, streaming_mask
 from streamtrans.runtime import mx
 
 BLOCK = 256
+_FORMAT = "streamtrans-cache-1"
 
 
 class EntryBuffer:
@@ -53,14 +55,21 @@ class EntryBuffer:
         room = mx.zeros((batch, heads, more, width), like.dtype)
         self.array = room if self.array is None else mx.concatenate([self.array, room], axis=2)
 
+    def keep(self, rows: np.ndarray) -> None:
+        """Go on with these batch rows only, in this order."""
+        if self.array is not None:
+            self.array = mx.take(self.array, mx.array(rows), axis=0)
+
     def filled(self) -> mx.array | None:
         """The entries, (B, 2·KV, N, D), or None while nothing has been written."""
         return None if self.array is None else self.array[:, :, : self.size]
 
-    def replace(self, entries: mx.array) -> None:
-        """Hold these entries (B, 2·KV, N, D) instead, with room to grow."""
+    def gather(self, columns: np.ndarray) -> None:
+        """Keep of each row these entries only, in this order: columns (B, n), or (1, n) for all rows alike."""
+        entries = self.filled()
+        assert entries is not None
         self.array, self.size = None, 0
-        self.append(entries)
+        self.append(mx.take_along_axis(entries, mx.array(columns)[:, None, :, None], axis=2))
 
 
 class DualStreamingCache:
@@ -139,31 +148,140 @@ class DualStreamingCache:
     def _drop(self, gone: np.ndarray) -> None:
         kept = np.delete(np.arange(len(self)), gone)
         if len(kept) and kept[-1] >= len(kept):
-            entries = self._buffer.filled()
-            assert entries is not None
             self._kinds[: len(kept)] = self._kinds[kept]
-            self._buffer.replace(mx.take(entries, mx.array(kept), axis=2))
+            self._buffer.gather(kept[None])
         self._buffer.size = len(kept)
 
     @property
     def state(self) -> tuple[mx.array | None, np.ndarray]:
-        """(entries (B, 2·KV, N, D) or None, kinds (N,)); assigning one back restores the cache."""
+        """(entries (B, 2·KV, N, D) or None, kinds (N,)): what `save_cache` writes, and what to evaluate."""
         return self._buffer.filled(), self.kinds.copy()
 
-    @state.setter
-    def state(self, state: tuple[mx.array | None, np.ndarray]) -> None:
-        entries, kinds = state
-        self.reset()
-        if entries is not None:
-            self.append(entries, kinds)
+
+class BatchedStreamingCache:
+    """Memory of B streams in one layer that go their own ways: each row has kinds, offsets and holes of its own.
+
+    All rows grow by the same number of columns; where a row has nothing to add its column is PAD, which no other token
+    sees. A finished row's place can be given to the next sentence (`reset_row`) and `compact` takes the holes out.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self._buffer = EntryBuffer()
+        self.kinds = np.zeros((rows, 0), np.uint8)
+        self.source_offset = np.zeros(rows, np.int64)
+        self.target_offset = np.zeros(rows, np.int64)
+
+    def __len__(self) -> int:
+        return self.kinds.shape[1]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held on the device, the unfilled part of the last block included."""
+        return 0 if self._buffer.array is None else self._buffer.array.nbytes
+
+    def append(self, entries: mx.array, kinds: np.ndarray) -> tuple[mx.array, mx.array]:
+        """Add L columns (B, 2·KV, L, D), key heads first, of kinds (B, L); return all keys and values (B, KV, N, D)."""
+        kinds = self._by_row(kinds)
+        self.kinds = np.concatenate([self.kinds, kinds], axis=1)
+        self.source_offset = self.source_offset + (kinds == SOURCE).sum(axis=1)
+        self.target_offset = self.target_offset + (kinds == TARGET).sum(axis=1)
+        return self._buffer.append(entries)
+
+    def positions(self, kinds: np.ndarray, first_target: int = 0) -> np.ndarray:
+        """Positions (B, L) of tokens about to arrive: each kind of a row goes on from its own offset; 0 for padding."""
+        kinds = self._by_row(kinds)
+        source, target = kinds == SOURCE, kinds == TARGET
+        on_source = source.cumsum(axis=1) - 1 + self.source_offset[:, None]
+        on_target = target.cumsum(axis=1) - 1 + self.target_offset[:, None] + first_target
+        return np.where(source, on_source, np.where(target, on_target, 0))
+
+    def mask(self, kinds: np.ndarray) -> np.ndarray | None:
+        """What tokens of kinds (B, L) may see once appended: bool (B, 1, L, N + L), or None where they see all."""
+        kinds = self._by_row(kinds)
+        everything = np.concatenate([self.kinds, kinds], axis=1)
+        seen = streaming_mask(Entries.arrived(kinds, first=len(self)), Entries.arrived(everything))
+        return None if seen.all() else seen[:, None]
+
+    def trim(self, counts: np.ndarray) -> None:
+        """Take back the last counts[b] target entries of each row b; counts (B,) of whole numbers."""
+        counts = np.asarray(counts)
+        if (counts < 0).any() or (counts > self.target_offset).any():
+            raise ValueError(f"cannot take back {counts.tolist()} of {self.target_offset.tolist()} target entries")
+        target = self.kinds == TARGET
+        number_from_end = target[:, ::-1].cumsum(axis=1)[:, ::-1]
+        self.kinds[target & (number_from_end <= counts[:, None])] = PAD
+        self.target_offset = self.target_offset - counts
+        self._pop()
+
+    def reset_row(self, row: int) -> None:
+        """Forget everything of one row, so that another sentence can take its place."""
+        self.kinds[row] = PAD
+        self.source_offset[row] = self.target_offset[row] = 0
+        self._pop()
+
+    def keep(self, rows: Sequence[int] | np.ndarray) -> None:
+        """Go on with these rows only, in this order."""
+        rows = np.asarray(rows, np.int64)
+        self.kinds, self.source_offset, self.target_offset = (
+            a[rows] for a in (self.kinds, self.source_offset, self.target_offset)
+        )
+        self._buffer.keep(rows)
+        self._pop()
+
+    def compact(self, slack: int = 0) -> None:
+        """Pack every row to the left, if that gains more than `slack` columns; the longest row decides the width.
+
+        Arrival order within a row stays, and rows never see one another, so no mask or position changes its meaning.
+        """
+        width = int((self.kinds != PAD).sum(axis=1).max(initial=0))
+        if len(self) - width > slack:
+            columns = np.argsort(self.kinds == PAD, axis=1, kind="stable")[:, :width]
+            self.kinds = np.take_along_axis(self.kinds, columns, axis=1)
+            self._buffer.gather(columns)
+
+    def _by_row(self, kinds: np.ndarray) -> np.ndarray:
+        kinds = np.asarray(kinds, np.uint8)
+        return np.broadcast_to(kinds, (len(self.kinds), kinds.shape[-1]))
+
+    def _pop(self) -> None:
+        """Give back the last columns where they are padding in every row."""
+        used = np.flatnonzero((self.kinds != PAD).any(axis=0))
+        self._buffer.size = int(used[-1]) + 1 if len(used) else 0
+        self.kinds = self.kinds[:, : self._buffer.size]
+
+    @property
+    def state(self) -> tuple[mx.array | None, np.ndarray]:
+        """(entries (B, 2·KV, N, D) or None, kinds (B, N)): what `save_cache` writes, and what to evaluate."""
+        return self._buffer.filled(), self.kinds.copy()
 
 
-def save_cache(path: str | Path, caches: Sequence[Any]) -> None:
-    """Write the caches of one stream or batch, one a layer, to a safetensors file; what they read and wrote is kept."""
+StreamingCache = DualStreamingCache | BatchedStreamingCache
+
+
+def save_cache(path: str | Path, caches: Sequence[StreamingCache]) -> None:
+    """Write the caches of one stream or one batch, one a layer, to a safetensors file."""
     arrays: dict[str, mx.array] = {}
     for layer, cache in enumerate(caches):
         entries, kinds = cache.state
-        arrays[f"layers.{layer}.kinds"] = mx.array(kinds)
+        arrays[f"{layer}.kinds"] = mx.array(kinds)
         if entries is not None:
-            arrays[f"layers.{layer}.entries"] = entries
-    mx.save_safetensors(str(path), arrays, {"format": "streamtrans-cache", "layers": str(len(caches))})
+            arrays[f"{layer}.entries"] = entries
+    mx.save_safetensors(str(path), arrays, {"format": _FORMAT, "layers": str(len(caches))})
+
+
+def load_cache(path: str | Path) -> list[Any]:
+    """The caches that `save_cache` wrote, one a layer; DataError for any other file."""
+    try:
+        arrays, about = cast(tuple[dict[str, mx.array], dict[str, str]], mx.load(str(path), "safetensors", True))
+    except (RuntimeError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as a saved cache: {error}") from error
+    if about.get("format") != _FORMAT:
+        raise DataError(f"{path} is not a saved cache")
+    caches: list[Any] = []
+    for layer in range(int(about["layers"])):
+        kinds = np.array(arrays[f"{layer}.kinds"])
+        cache = DualStreamingCache() if kinds.ndim == 1 else BatchedStreamingCache(len(kinds))
+        if f"{layer}.entries" in arrays:
+            cache.append(arrays[f"{layer}.entries"], kinds)
+        caches.append(cache)
+    return caches
