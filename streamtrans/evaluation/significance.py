@@ -17,7 +17,11 @@ LATENCIES = ("AL", "LAAL", "AP", "DAL", "YAAL", "ATD")
 
 @dataclass(frozen=True)
 class Comparison:
-    """One metric of runs A and B; p: how often chance alone gives at least this difference (two-sided)."""
+    """One metric of runs A and B; p: how often chance alone gives at least this difference.
+
+    p of a latency is two-sided. That of BLEU and chrF is sacrebleu's own, which equals a one-sided one: of pairs of
+    equally good systems it calls about one in ten different at 0.05 (docs/scoring.md).
+    """
 
     metric: str
     a: float
@@ -91,10 +95,11 @@ def _qualities(a: Sequence[Instance], b: Sequence[Instance], tokenizer: str, sam
     test = PairedTest(systems, metrics, [[i.reference or "" for i in a]], test_type="bs", n_samples=samples)
     _, scores = test()
     columns: list[Any] = [column for name, column in scores.items() if name != "System"]
-    return [
-        Comparison(name, float(of_a.score), float(of_b.score), float(of_a.p_value), len(a), higher_is_better=True)
-        for name, (of_b, of_a) in zip(QUALITIES, columns, strict=True)
-    ]
+    result = []
+    for name, (of_b, of_a) in zip(QUALITIES, columns, strict=True):
+        p = 1.0 if of_a.score == of_b.score else float(of_a.p_value)  # sacrebleu has its smallest p for equal systems
+        result.append(Comparison(name, float(of_a.score), float(of_b.score), p, len(a), higher_is_better=True))
+    return result
 
 
 def _latency(
