@@ -13,7 +13,7 @@ def loop_continuation(target: Sequence[str], source: Sequence[str]) -> str | Non
     three times for more, or once more than the source itself repeats a cycle of that length.
     """
     for period in range(1, min(LONGEST_LOOP, len(target) // 2) + 1):
-        if target[-1] != target[-1 - period]:
+        if target[-1] != target[-1 - period] or _is_itself_a_loop(target[-period:]):
             continue
         usual = 3 if period == 1 else 2
         repeats = _repeats_at_end(target, period)
@@ -28,3 +28,9 @@ def _repeats_at_end(words: Sequence[str], period: int) -> int:
     while same < len(words) and words[-1 - same] == words[-1 - same + period]:
         same += 1
     return same // period
+
+
+def _is_itself_a_loop(cycle: Sequence[str]) -> bool:
+    """Whether a shorter cycle makes up the whole of this one."""
+    size = len(cycle)
+    return any(list(cycle) == list(cycle[:part]) * (size // part) for part in range(1, size) if size % part == 0)

@@ -1,0 +1,25 @@
+"""Models for tests: the embedded one, and small random ones over its vocabulary or a byte-level one."""
+
+import pytest
+
+from streamtrans.engine.translator import Translator, load
+from streamtrans.models.qwen2_streaming import Model, ModelArgs
+from streamtrans.models.settings import TranslationSettings
+from streamtrans.runtime import mx
+
+
+@pytest.fixture(scope="session")
+def en_pt():
+    return load("en-pt")
+
+
+@pytest.fixture(scope="session")
+def random_translator(en_pt):
+    """A model that knows nothing: it loops, never ends, and writes half characters, like a bad one on a bad day."""
+    mx.random.seed(3)
+    args = ModelArgs(
+        vocab_size=8000, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2,
+        tie_word_embeddings=True,
+    )  # fmt: skip
+    settings = TranslationSettings(source_language="en", target_language="pt", max_source_words=12)
+    return Translator(Model(args), en_pt.tokenizer, settings)

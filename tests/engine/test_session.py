@@ -1,0 +1,133 @@
+from itertools import pairwise
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from streamtrans.errors import DataError, UsageError
+from streamtrans.policies import Boundary, MaxLag, WaitK, WaitKFlush
+
+SENTENCE = "I would like to book a table for two people tomorrow evening."
+TEXT = st.text("abc .,\nÉ€", max_size=40)
+POLICY = st.sampled_from([WaitK(1), WaitK(3), WaitK(float("inf")), Boundary(4), WaitKFlush(2), MaxLag(WaitK(9), 2)])
+quick = settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def events(session, pieces):
+    found = [event for piece in pieces for event in session.feed(piece)] + session.finish()
+    return [(event.type, event.sentence, event.index, event.text, event.delay) for event in found]
+
+
+@quick
+@given(text=TEXT, policy=POLICY, cuts=st.lists(st.integers(0, 80), max_size=8))
+def test_any_cut_of_the_bytes_gives_the_same_events(random_translator, text, policy, cuts):
+    data = text.encode()
+    edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    pieces = [data[a:b] for a, b in pairwise(edges)]
+    assert events(random_translator.session(policy), pieces) == events(random_translator.session(policy), [text])
+
+
+@quick
+@given(text=TEXT, policy=POLICY)
+def test_every_word_is_read_once_and_nothing_is_written_before_it_could_be(random_translator, text, policy):
+    found = events(random_translator.session(policy), [text])
+    assert [e[3] for e in found if e[0] == "read"] == text.split()
+    for sentence in range(found[-1][1]):
+        own = [e for e in found if e[1] == sentence and e[0] != "done"]
+        assert own[-1][0] == "end"
+        written = [e for e in own if e[0] == "write"]
+        assert [e[2] for e in written] == list(range(len(written)))
+        assert [e[4] for e in written] == sorted(e[4] for e in written)
+        assert own[-1][3] == " ".join(e[3] for e in written)
+        assert all(1 <= e[4] <= own[-1][4] for e in written)
+
+
+@pytest.mark.parametrize("k", [1, 3, 5, 40])
+def test_wait_k_delays_on_the_embedded_model(en_pt, k):
+    found = en_pt.session(WaitK(k)).feed(SENTENCE + "\n")
+    written = [event for event in found if event.type == "write"]
+    assert all(e.delay >= min(k + e.index, 12) for e in written)
+    assert written[0].delay == min(k, 12)
+
+
+def test_it_translates(en_pt):
+    text = en_pt.translate(SENTENCE, WaitK(3)).lower()
+    assert "mesa" in text
+    assert "duas pessoas" in text
+    assert "amanhã" in text
+
+
+def test_the_first_word_comes_before_the_source_ends(en_pt):
+    kinds = [event.type for event in en_pt.session(WaitK(3)).feed("I would like to book")]
+    assert kinds == ["read", "read", "read", "write", "read", "write"]
+
+
+def test_each_sentence_starts_afresh(en_pt):
+    alone = [e.text for e in en_pt.session(WaitK(3)).feed("Where is the station?\n") if e.type == "write"]
+    session = en_pt.session(WaitK(3))
+    session.feed(SENTENCE + " ")
+    assert [e.text for e in session.feed("Where is the station?\n") if e.type == "write"] == alone
+
+
+def test_a_line_is_one_instance(en_pt):
+    session = en_pt.session(WaitK(3))
+    found = session.feed_line("It rains. We stay at home.")
+    assert [e.type for e in found].count("end") == 1
+    assert session.feed_line("   ") == []
+
+
+def test_end_of_sentence_before_the_end_of_source_reads_on(en_pt):
+    found = en_pt.session(WaitK(1)).feed_line("We went home because it had begun to rain heavily in the afternoon.")
+    assert found[-1].type == "end"
+    assert found[-1].delay == 13
+
+
+def test_long_input_without_punctuation_is_segmented(random_translator):
+    session = random_translator.session(WaitK(2))
+    found = session.feed("word " * 100) + session.finish()
+    assert [e.delay for e in found if e.type == "read"] == list(range(1, 101))
+    assert session.segmented == 8
+    assert [e.type for e in found].count("end") == 1
+    assert max(e.delay for e in found if e.type == "write") == 100
+
+
+def test_a_segment_closes_at_a_clause_mark_near_its_limit(random_translator):
+    session = random_translator.session(WaitK(float("inf")))
+    found = session.feed("a b c d e f g h i j, k l m n o\n")
+    assert next(e.delay for e in found if e.type == "write") == 10
+
+
+def test_end_mark_right_after_a_full_segment_writes_nothing_new(random_translator):
+    session = random_translator.session(WaitK(2))
+    before = session.feed("word " * 12)
+    after = session.feed("\n")
+    assert [e.type for e in before][-1] == "write"
+    assert [e.type for e in after] == ["end"]
+
+
+def test_bytes_that_are_not_utf8(random_translator):
+    session = random_translator.session(WaitK(1))
+    session.feed(b"ok ")
+    with pytest.raises(DataError, match="0xff"):
+        session.feed(b"\xff")
+    assert session.finish()[-1].type == "done"
+
+
+def test_a_finished_session_takes_nothing(random_translator):
+    session = random_translator.session(WaitK(1))
+    assert session.finish()[-1].type == "done"
+    assert session.finish() == []
+    with pytest.raises(UsageError):
+        session.feed("more")
+
+
+def test_events_as_json(en_pt):
+    first = en_pt.session(WaitK(1)).feed("Hello ")[0].as_dict()
+    assert list(first) == ["type", "sentence", "index", "text", "delay", "time_ms"]
+
+
+def test_the_clock_is_the_callers(en_pt):
+    from streamtrans.engine.session import Session
+
+    session = Session(en_pt, WaitK(1), clock=lambda: 7.0)
+    assert {event.time_ms for event in session.feed("Hello there ")} == {0.0}

@@ -1,0 +1,80 @@
+from math import floor, inf
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamtrans.errors import UsageError
+from streamtrans.policies import POLICIES, Action, Boundary, MaxLag, PolicyState, WaitK, WaitKFlush, make_policy
+
+
+def delays(policy, source_words, target_words, clause_ends=(), sentence_ends=()):
+    """What the engine does around a policy, without a model: source words read before each target word."""
+    state, found = PolicyState(), []
+    while len(found) < target_words:
+        if not state.source_finished and (state.source_read == 0 or policy.decide(state) is Action.READ):
+            state.source_read += 1
+            state.source_finished = state.source_read == source_words
+            if state.source_read in (*clause_ends, *sentence_ends):
+                state.clause_end = state.source_read
+            if state.source_read in sentence_ends:
+                state.sentence_end = state.source_read
+        else:
+            state.target_written += 1
+            found.append(state.source_read)
+    return found
+
+
+@given(st.integers(1, 12), st.integers(1, 30), st.integers(1, 30))
+def test_wait_k_delays(k, source, target):
+    assert delays(WaitK(k), source, target) == [min(k + i - 1, source) for i in range(1, target + 1)]
+
+
+@given(st.integers(1, 12), st.sampled_from([0.1, 0.2, 0.5]), st.integers(1, 30), st.integers(1, 30))
+def test_catch_up_delays(k, c, source, target):
+    expected = [max(1, min(k + i - 1 - floor(c * i), source)) for i in range(1, target + 1)]
+    assert delays(WaitK(k, c), source, target) == expected
+
+
+def test_infinite_k_reads_everything():
+    assert delays(WaitK(inf), 7, 3) == [7, 7, 7]
+
+
+def test_boundary_writes_clause_by_clause():
+    assert delays(Boundary(), 9, 9, clause_ends=[4, 7]) == [4] * 4 + [7] * 3 + [9] * 2
+
+
+@given(st.integers(1, 8), st.integers(1, 40))
+def test_boundary_never_leaves_more_than_max_wait_unpunctuated_words(max_wait, source):
+    for written, read in enumerate(delays(Boundary(max_wait), source, source)):
+        assert read - written <= max_wait
+
+
+def test_flush_writes_up_to_a_sentence_end():
+    assert delays(WaitKFlush(3), 10, 10, sentence_ends=[5]) == [3, 4, 5, 5, 5, 8, 9, 10, 10, 10]
+
+
+@given(st.integers(1, 6), st.integers(1, 40), st.sampled_from([WaitK(9), WaitK(inf), Boundary()]))
+def test_max_lag_bounds_any_policy(words, source, policy):
+    for written, read in enumerate(delays(MaxLag(policy, words), source, source)):
+        assert read - written <= words + 1
+
+
+@pytest.mark.parametrize("k", [0, -1, 2.5, float("nan")])
+def test_impossible_k(k):
+    with pytest.raises(UsageError, match="wait-k"):
+        WaitK(k)
+
+
+def test_registry_makes_each_policy_with_its_defaults():
+    for name in POLICIES:
+        assert make_policy(name).name == name
+
+
+def test_registry_refuses_other_policies_options_and_unknown_names():
+    with pytest.raises(UsageError, match=r"--max-wait is an option of boundary.* not of wait-k"):
+        make_policy("wait-k", max_wait=3)
+    with pytest.raises(UsageError, match="did you mean 'wait-k'"):
+        make_policy("waitk")
+    with pytest.raises(UsageError, match="max-lag"):
+        make_policy("wait-k", max_lag=0)

@@ -1,0 +1,94 @@
+from pathlib import Path
+
+import pytest
+import sentencepiece
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+import streamtrans
+from streamtrans.errors import ModelError
+from streamtrans.text.tokenizer import HuggingFaceTokenizer, SentencePieceTokenizer, load_tokenizer
+
+EMBEDDED = Path(streamtrans.__file__).parent / "assets" / "en-pt"
+WORDS = st.lists(st.text("abcãé€你😀'-,.3", min_size=1, max_size=8), min_size=1, max_size=6)
+
+
+@pytest.fixture(scope="module")
+def suffix():
+    return SentencePieceTokenizer(EMBEDDED / "tokenizer.model")
+
+
+@pytest.fixture(scope="module")
+def byte_level(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("byte-level")
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=["<|end|>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+    )
+    backend.train_from_iterator(["the cat sat on the mat", "the other cat"] * 10, trainer)
+    backend.save(str(directory / "tokenizer.json"))
+    (directory / "tokenizer_config.json").write_text('{"eos_token": {"content": "<|end|>"}}')
+    return HuggingFaceTokenizer(directory)
+
+
+def decode(tokenizer, words):
+    detokenizer = tokenizer.detokenizer()
+    shown = [detokenizer.push(token) for i, word in enumerate(words) for token in tokenizer.encode_word(word, i == 0)]
+    assert all("\ufffd" not in text for text in shown)
+    return "".join(shown) + detokenizer.flush()
+
+
+@settings(deadline=None)
+@given(words=WORDS)
+def test_suffix_words_come_back(suffix, words):
+    assert decode(suffix, words).split() == words
+
+
+@settings(deadline=None)
+@given(words=WORDS)
+def test_byte_level_words_come_back(byte_level, words):
+    assert decode(byte_level, words) == " ".join(words)
+
+
+def test_a_suffix_token_says_that_its_word_is_complete(suffix):
+    *inside, last = suffix.encode_word("unbelievable,", first=False)
+    detokenizer = suffix.detokenizer()
+    assert not any(detokenizer.push(token).endswith(" ") for token in inside)
+    assert detokenizer.push(last).endswith(" ")
+    assert not suffix.begins_word(last)
+
+
+def test_a_byte_level_token_says_that_the_word_before_it_is_complete(byte_level):
+    tokens = byte_level.encode_word("mat", first=False)
+    assert [byte_level.begins_word(token) for token in tokens] == [True] + [False] * (len(tokens) - 1)
+    assert not byte_level.begins_word(byte_level.encode_word("mat", first=True)[0])
+
+
+@pytest.mark.parametrize("name", ["suffix", "byte_level"])
+def test_half_a_character_is_never_shown(name, request):
+    tokenizer = request.getfixturevalue(name)
+    tokens = tokenizer.encode_word("😀", first=True)
+    assert len(tokens) > 3
+    detokenizer = tokenizer.detokenizer()
+    assert "".join(detokenizer.push(token) for token in tokens[:2]) == ""
+    assert "\ufffd" in detokenizer.flush()
+
+
+def test_prefix_sentencepiece_is_refused(tmp_path):
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["a cat sat here", "b dog ran there"] * 20),
+        model_prefix=str(tmp_path / "tokenizer"),
+        vocab_size=18,
+        minloglevel=2,
+    )
+    with pytest.raises(ModelError, match="suffix"):
+        SentencePieceTokenizer(tmp_path / "tokenizer.model")
+
+
+@pytest.mark.parametrize("kind", ["sentencepiece-suffix", "huggingface", "words"])
+def test_missing_or_unknown_tokenizers_are_model_errors(tmp_path, kind):
+    with pytest.raises(ModelError):
+        load_tokenizer(tmp_path, kind)
