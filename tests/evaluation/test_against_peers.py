@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamtrans.evaluation import latency
-from streamtrans.evaluation.instances import Instance, read_log, to_json
+from streamtrans.evaluation import latency, report
+from streamtrans.evaluation.instances import Instance, read_log, to_json, write_log
 
 ROOT = Path(__file__).parents[2]
 PEERS = Path(os.environ.get("STREAMTRANS_PEERS") or ROOT / "work" / "peers")
@@ -191,3 +191,50 @@ def test_our_log_without_times_is_read_by_theirs(peer):
     written = json.loads(to_json(Instance(0, ("a", "b"), 2, "x y", (1, 2), "x y")))
     assert written["elapsed"] is None
     assert peer([written])["AL"] == pytest.approx(1)
+
+
+SOURCES = [" ".join(f"w{i}{j}" for j in range(n)) for i, n in enumerate((4, 9, 12, 23, 7))]
+REFERENCES = [" ".join(f"w{i}{j}" for j in range(n)) for i, n in enumerate((5, 9, 10, 20, 9))]
+
+
+def command(peer, *arguments):
+    program = PEERS / peer / "bin" / peer
+    if not program.exists():
+        pytest.skip(f"no {program}: run scripts/make_peer_environments.py, or set STREAMTRANS_PEERS")
+    return subprocess.run([program, *arguments], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture
+def simuleval_run(tmp_path):
+    """SimulEval's own loop over an agent: what it prints, and its log."""
+    (tmp_path / "source").write_text("\n".join(SOURCES) + "\n")
+    (tmp_path / "target").write_text("\n".join(REFERENCES) + "\n")
+    agent = Path(__file__).with_name("peer_agent.py")
+    options = ["--agent", agent, "--source", tmp_path / "source", "--target", tmp_path / "target"]
+    metrics = ["--quality-metrics", "BLEU", "--latency-metrics", "AL", "LAAL", "AP", "DAL", "ATD"]
+    names = [*metrics, "StartOffset", "EndOffset"]
+    command("simuleval", *options, *names, "--output", tmp_path / "out")
+    header, values = command("simuleval", *options, *names).splitlines()[-2:]
+    return dict(zip(header.split(), map(float, values.split()), strict=True)), tmp_path / "out" / "instances.log"
+
+
+def test_simulevals_loop_and_its_log(simuleval_run):
+    """They print three decimals. ATD only agrees without --output: with it they score the log, as speech."""
+    theirs, log = simuleval_run
+    ours = report.score(read_log(log)).values
+    assert {"BLEU", "AL", "LAAL", "AP", "DAL", "ATD", "StartOffset", "EndOffset"} == set(theirs)
+    for name, value in theirs.items():
+        assert ours[name] == pytest.approx(value, abs=5e-4 + 1e-9), name
+    assert ours["AL_CA"] is None
+
+
+def test_omnistevals_command_line_on_our_log(simuleval_run, tmp_path):
+    instances = read_log(simuleval_run[1])
+    write_log(tmp_path / "ours.log", instances)
+    files = ["--hypothesis_file", tmp_path / "ours.log", "--ref_sentences_file", tmp_path / "target"]
+    command("omnisteval", "shortform", *files, "--word_level", "--output_folder", tmp_path / "scores")
+    rows = (line.split("\t") for line in (tmp_path / "scores/scores.tsv").read_text().splitlines()[1:])
+    theirs = {name.removesuffix(" (CU)"): value for name, value in rows}
+    ours = report.score(instances).values
+    for name in ("BLEU", "chrF", "YAAL", "AL", "LAAL", "AP", "DAL"):
+        assert ours[name] == pytest.approx(float(theirs[name]), abs=5e-5 + 1e-9), name
