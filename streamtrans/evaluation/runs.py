@@ -31,7 +31,9 @@ def read_run(directory: Path) -> Run:
     if directory.is_file():
         return Run(directory.parent.name or directory.name, read_log(directory))
     if not (directory / LOG).is_file():
-        raise DataError(f"{directory}: no {LOG} in it; give the folder that --save-log wrote")
+        below = ", ".join(path.parent.name for path in sorted(directory.glob(f"*/{LOG}")))
+        advice = f"name one of its runs: {below}" if below else "give the folder that --save-log wrote"
+        raise DataError(f"{directory}: no {LOG} in it; {advice}")
     scores = _scores(directory / "scores.json")
     wait_k = scores.get("wait_k")
     return Run(

@@ -37,6 +37,18 @@ class Comparison:
         """Whether p is below the level."""
         return self.p < self.level
 
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "metric": self.metric,
+            "a": self.a,
+            "b": self.b,
+            "difference": self.a - self.b,
+            "p": self.p,
+            "significant": self.significant,
+            "sentences": self.sentences,
+        }
+
     def sentence(self, a: str = "A", b: str = "B") -> str:
         """The result in words: "A is 1.20 BLEU better than B, p = 0.003: significant at 0.05"."""
         verdict = f"p = {self.p:.3f}: {'' if self.significant else 'not '}significant at {self.level:g}"

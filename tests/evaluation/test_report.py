@@ -139,7 +139,7 @@ def test_run_folders(tmp_path):
     assert read_runs(tmp_path / "b" / "instances.log")[0].name == "b"
     (tmp_path / "a/scores.json").unlink()
     assert read_run(tmp_path / "a") == Run("a", [instance(0)])
-    with pytest.raises(DataError, match=r"no instances\.log in it"):
+    with pytest.raises(DataError, match=r"no instances\.log in it; name one of its runs: a, b"):
         read_run(tmp_path)
     with pytest.raises(DataError, match="or in its sub-folders"):
         read_runs(tmp_path / "c")

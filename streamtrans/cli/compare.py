@@ -1,0 +1,34 @@
+"""`streamtrans compare`: is one run better than another, or was it luck?"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streamtrans.errors import UsageError
+from streamtrans.evaluation import significance
+from streamtrans.evaluation.runs import read_run
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="DIR_A", help="Folder of a run, as --save-log writes it.")],
+    b: Annotated[Path, typer.Argument(metavar="DIR_B", help="Folder of another run over the same sentences.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Compare two runs over the same sentences: paired bootstrap of quality and latency, in words.
+
+    Example: streamtrans compare runs/wait-3 runs/wait-5
+    """
+    first, second = read_run(a), read_run(b)
+    if first.tokenizer != second.tokenizer:
+        raise UsageError(f"{a} was scored with the tokenizer {first.tokenizer}, {b} with {second.tokenizer}")
+    names = (first.name, second.name) if first.name != second.name else (str(a), str(b))
+    comparisons = significance.compare(first.instances, second.instances, tokenizer=first.tokenizer)
+    if as_json:
+        rows = [comparison.as_dict() | {"text": comparison.sentence(*names)} for comparison in comparisons]
+        settings = {"samples": significance.SAMPLES, "seed": significance.SEED}
+        typer.echo(json.dumps({"a": names[0], "b": names[1], **settings, "comparisons": rows}, ensure_ascii=False))
+        return
+    for comparison in comparisons:
+        typer.echo(comparison.sentence(*names))
