@@ -1,0 +1,158 @@
+"""The root of the command line: which commands there are, and the one place where errors become a line and a code."""
+
+import os
+import sys
+from collections.abc import Callable
+from errno import EDQUOT, ENOSPC
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Annotated, Any, NoReturn, cast
+
+import typer
+import typer.core
+import typer.main
+
+from streamtrans import __version__
+from streamtrans.errors import StreamtransError
+
+# Command and help line. A command is the function of its name in the module of its name, imported only when it is
+# called: `streamtrans --help` must not wait for anything.
+COMMANDS = {
+    "live": "Translate what is typed or piped in, while it comes.",
+    "translate": "Translate a file, a sentence a line.",
+    "score": "Translate a test set and measure quality and latency.",
+    "compare": "Compare scored runs, with significance.",
+    "inspect": "Show when each word was read and written.",
+    "policies": "List the policies: when to read, when to write.",
+    "models": "List the models that are there.",
+    "doctor": "Tell what this machine computes with, and what makes it slow.",
+}
+
+# Typer has carried Click inside itself since 0.2x and exports only some of its errors: this is their common root.
+_CommandLineError = cast(type[Exception], typer.BadParameter.__mro__[2])
+
+_SETTINGS = {"help_option_names": ["-h", "--help"]}
+_EXAMPLES = """\b
+Examples:
+  streamtrans live                        type and watch; Ctrl-D ends
+  echo "How are you?" | streamtrans live  the same in a pipe
+  streamtrans live --wait-k 5             stay five words behind
+  streamtrans COMMAND --help              more examples
+"""
+
+
+class LazyCommands(typer.core.TyperGroup):
+    """The commands of `COMMANDS`, each made from its module when it is asked for."""
+
+    def __init__(self, **settings: Any):
+        super().__init__(**settings)
+        self.commands = _CommandTable()
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names, in the order of help."""
+        return list(self.commands)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Names and help lines, without importing a command."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name]) for name in self.commands])
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Examples as they are written."""
+        formatter.write("\n" + _EXAMPLES.removeprefix("\b\n"))
+
+
+class _CommandTable(dict[str, Any]):
+    """Click commands by name; a missing one is made from its function."""
+
+    def __init__(self) -> None:
+        super().__init__({name: None for name in COMMANDS if find_spec(f"streamtrans.cli.{name}")})
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if name not in self:
+            return default
+        if self[name] is None:
+            self[name] = _click_command(name, getattr(import_module(f"streamtrans.cli.{name}"), name))
+        return self[name]
+
+
+def _click_command(name: str, function: Callable[..., Any]) -> Any:
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+    alone.command(name, context_settings=_SETTINGS)(function)
+    return typer.main.get_command(alone)
+
+
+app = typer.Typer(cls=LazyCommands, rich_markup_mode=None, context_settings=_SETTINGS)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"streamtrans {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def streamtrans(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Simultaneous translation: text goes in while it comes, the translation follows a few words behind."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
+
+
+def main() -> NoReturn:
+    """The console script `streamtrans`."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command line and gives its exit code; every error meant for people is one line on standard error."""
+    try:
+        command = typer.main.get_command(app)
+        if "_STREAMTRANS_COMPLETE" in os.environ:
+            command.main(prog_name="streamtrans")  # answers the shell and exits
+        for stream in (sys.stdout, sys.stderr):
+            cast(Any, stream).reconfigure(encoding="utf-8")  # as the input is, whatever the locale says
+        with command.make_context("streamtrans", arguments) as context:
+            command.invoke(context)
+        sys.stdout.flush()
+        return 0
+    except typer.Exit as end:
+        return end.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except StreamtransError as error:
+        return _complain(str(error), error.exit_code)
+    except BrokenPipeError:
+        _drop_output()
+        return 141  # as if SIGPIPE had ended us, which is what a shell expects of a pipe's left side
+    except OSError as error:
+        if error.errno in (ENOSPC, EDQUOT):
+            _drop_output()
+            return _complain(f"{error.filename or 'output'}: no space left on the device; what was written is kept", 1)
+        if error.filename is None:
+            raise
+        return _complain(f"{error.filename}: {error.strerror}", 1)
+    except _CommandLineError as error:
+        return _complain_of_usage(error)
+
+
+def _complain(message: str, exit_code: int, whose: str = "streamtrans") -> int:
+    print(f"{whose}: {' '.join(message.split())}", file=sys.stderr)
+    return exit_code
+
+
+def _complain_of_usage(error: Any) -> int:
+    context = getattr(error, "ctx", None)
+    whose = context.command_path if context else "streamtrans"
+    message = error.format_message().rstrip(".")
+    return _complain(f"{message[:1].lower()}{message[1:]}; see {whose} --help", error.exit_code, whose)
+
+
+def _drop_output() -> None:
+    """Standard output goes nowhere from here on, so that Python's last flush of it does not complain again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,0 +1,145 @@
+"""Options that mean the same in every command, and the policy they choose.
+
+A command that translates is decorated with `takes_policy` (or `takes_policies`, where `--wait-k 1,3,inf` asks for one
+run a value) and has a parameter `choice: PolicyChoice`; the decorator puts `--policy` and the options of all policies
+in its place, and complains about impossible ones before the command starts.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from math import inf
+from typing import Annotated, Any
+
+import typer
+
+from streamtrans.errors import UsageError
+from streamtrans.policies import POLICIES, MaxLag, Policy, WaitK, make_policy
+from streamtrans.policies.registry import flag
+
+Command = Callable[..., None]
+
+
+def _embedded_models() -> Iterator[str]:
+    """Names of the embedded models, for completion: found without importing mlx."""
+    assets = resources.files("streamtrans") / "assets"
+    yield from sorted(entry.name for entry in assets.iterdir() if (entry / "config.json").is_file())
+
+
+def _policy_names() -> list[tuple[str, str]]:
+    return [(name, entry.summary) for name, entry in POLICIES.items()]
+
+
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", metavar="MODEL", help="en-pt, a directory, or a Hub id.", autocompletion=_embedded_models
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable JSON on standard output.")]
+PlainOption = Annotated[bool, typer.Option("--plain", help="No colours, no redrawing.")]
+LimitOption = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Only the first N sentences.")]
+BatchSizeOption = Annotated[
+    int | None, typer.Option("--batch-size", metavar="N", min=1, help="Sentences translated side by side.")
+]
+
+PolicyOption = Annotated[
+    str | None,
+    typer.Option("--policy", metavar="NAME", help="See `streamtrans policies`.", autocompletion=_policy_names),
+]
+MaxLagOption = Annotated[
+    int | None, typer.Option("--max-lag", metavar="M", help="Any policy: write when more than M words behind.")
+]
+
+# One line an option: the name `make_policy` knows it by, its type, its placeholder, what it does.
+POLICY_OPTIONS: dict[str, tuple[type, str, str]] = {
+    "k": (str, "K", "Stay K words behind: 1, 2, … or inf"),
+    "catch_up": (float, "C", "Write one word more per 1/C words written"),
+    "max_wait": (int, "W", "Write at the latest when W words read are untranslated"),
+}
+
+
+def parse_ks(text: str) -> list[float]:
+    """The values of `--wait-k`: "3" or "1,3,inf". Raises UsageError for anything else, "0" and "three" included."""
+    ks: list[float] = []
+    for part in text.split(","):
+        part = part.strip()
+        if part != "inf" and not (part.isascii() and part.isdigit() and int(part) >= 1):
+            raise UsageError(f"--wait-k is {part!r}; it must be a whole number from 1, or inf")
+        ks.append(inf if part == "inf" else int(part))
+    return ks
+
+
+@dataclass(frozen=True)
+class PolicyChoice:
+    """What the command line says about the policy; `options` by the names of `make_policy`, `ks` of `--wait-k`."""
+
+    name: str | None = None
+    ks: list[float] = field(default_factory=list)
+    max_lag: int | None = None
+    options: dict[str, float] = field(default_factory=dict)
+
+    def policies(self, default: Policy) -> list[Policy]:
+        """One policy a value of `--wait-k`; `default` is what the checkpoint would do, if no policy is asked for.
+
+        Raises UsageError for an unknown policy, an option of another one, or a value out of range.
+        """
+        name = self.name or ("wait-k" if self.ks else None)
+        if name:
+            ks: Sequence[float | None] = self.ks or [None]
+            return [make_policy(name, self.max_lag, k=k, **self.options) for k in ks]
+        for key in self.options:
+            owners = [owner for owner, entry in POLICIES.items() if key in entry.options]
+            raise UsageError(f"{flag(key)} needs --policy {' or '.join(owners)}")
+        return [default if self.max_lag is None else MaxLag(default, self.max_lag)]
+
+    def policy(self, default: Policy) -> Policy:
+        """The one policy that was chosen, as `policies`."""
+        chosen, *more = self.policies(default)
+        if more:
+            raise UsageError(f"--wait-k has {1 + len(more)} values; this command takes one")
+        return chosen
+
+
+def takes_policy(command: Command) -> Command:
+    """Gives a command the options that choose one policy, bundled into its parameter `choice`."""
+    return _with_policy_options(command, several=False)
+
+
+def takes_policies(command: Command) -> Command:
+    """As `takes_policy`, but `--wait-k` may list several values."""
+    return _with_policy_options(command, several=True)
+
+
+def _with_policy_options(command: Command, several: bool) -> Command:
+    @functools.wraps(command)
+    def run(policy: str | None, max_lag: int | None, **given: Any) -> None:
+        options = {key: value for key in POLICY_OPTIONS if (value := given.pop(key)) is not None}
+        choice = PolicyChoice(policy, parse_ks(options.pop("k", "")) if "k" in options else [], max_lag, options)
+        (choice.policies if several else choice.policy)(WaitK(1))  # before a model is loaded: is it possible at all?
+        command(**given, choice=choice)
+
+    own, keyword = inspect.signature(command), inspect.Parameter.KEYWORD_ONLY
+    parameters: list[inspect.Parameter] = []
+    for parameter in own.parameters.values():
+        replaced = parameter.name == "choice"
+        parameters += _policy_parameters(several) if replaced else [parameter.replace(kind=keyword)]
+    run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return run
+
+
+def _policy_parameters(several: bool) -> Iterator[inspect.Parameter]:
+    yield _keyword("policy", PolicyOption)
+    for key, (kind, metavar, text) in POLICY_OPTIONS.items():
+        if key == "k" and several:
+            metavar, text = "K[,K…]", f"{text}; a list makes one run a value"
+        owners = ", ".join(owner for owner, entry in POLICIES.items() if key in entry.options)
+        option = typer.Option(flag(key), metavar=metavar, help=f"{text} ({owners}).")
+        yield _keyword(key, Annotated[kind | None, option])
+    yield _keyword("max_lag", MaxLagOption)
+
+
+def _keyword(name: str, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
