@@ -7,8 +7,8 @@ from pathlib import Path
 from streamtrans.errors import StreamtransError
 
 
-def write_atomically(path: Path, content: str) -> None:
-    """Write UTF-8 text to a temporary file beside `path` and rename it; the directory is made if need be.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write bytes, or text as UTF-8, to a temporary file beside `path` and rename it; the directory is made if need be.
 
     Raises `StreamtransError` where that cannot be (no space, no permission); what stood there before then still does.
     """
@@ -18,8 +18,8 @@ def write_atomically(path: Path, content: str) -> None:
     except OSError as error:
         raise StreamtransError(f"{path}: cannot write: {error.strerror}") from None
     try:
-        with open(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(content)
+        with open(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
         # mkstemp makes files that only their owner reads; a result is for everyone, as the user's umask says.
         umask = os.umask(0)
         os.umask(umask)

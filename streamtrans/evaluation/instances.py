@@ -197,7 +197,7 @@ def _from_json(line: str, position: int, unit: Unit) -> Instance:
         source_length=len(source) if fields.get("source_length") is None else fields["source_length"],
         prediction=prediction,
         delays=_times(fields, "delays") or (),
-        reference=reference,
+        reference=reference and reference.strip(),  # SimulEval leaves the line's newline on it
         elapsed=_elapsed(fields),
         elapsed_ms=_times(fields, "elapsed_ms"),
         deleted=fields.get("deleted", 0),

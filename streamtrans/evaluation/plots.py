@@ -3,11 +3,11 @@
 import html
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from streamtrans.errors import StreamtransError, UsageError
+from streamtrans.errors import UsageError
 from streamtrans.evaluation.curves import Curve, Point
 from streamtrans.evaluation.files import write_atomically
 
@@ -22,24 +22,20 @@ def plot(curves: Sequence[Curve], path: Path, title: str = "") -> None:
     Raises `UsageError` for another suffix, no curves or when matplotlib is not installed, `StreamtransError` when the
     file cannot be written.
     """
-    if path.suffix not in (".svg", ".png", ".html"):
+    kinds: dict[str, Callable[[Sequence[Curve], str], str | bytes]] = {".svg": svg, ".png": png, ".html": page}
+    if path.suffix not in kinds:
         raise UsageError(f"{path}: a plot is .svg, .png or .html")
-    if path.suffix == ".svg":
-        write_atomically(path, svg(curves, title))
-    elif path.suffix == ".html":
-        write_atomically(path, page(curves, title))
-    else:
-        image = _render(curves, title, "png")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(image)
-        except OSError as error:
-            raise StreamtransError(f"{path}: cannot write: {error.strerror}") from None
+    write_atomically(path, kinds[path.suffix](curves, title))
 
 
 def svg(curves: Sequence[Curve], title: str = "") -> str:
     """The curves as an SVG document."""
     return _render(curves, title, "svg").decode()
+
+
+def png(curves: Sequence[Curve], title: str = "") -> bytes:
+    """The curves as a PNG image."""
+    return _render(curves, title, "png")
 
 
 def page(curves: Sequence[Curve], title: str = "") -> str:

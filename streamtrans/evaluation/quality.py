@@ -76,6 +76,7 @@ def comet(
         raise DataError(f"{len(sources)} sources but {len(predictions)} translations: they must be as many")
     try:
         import comet as package
+        import torch
     except ImportError:
         raise UsageError("COMET is not installed: pip install unbabel-comet, or score without it") from None
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)  # it advertises itself on standard error
@@ -87,6 +88,6 @@ def comet(
         {"src": source, "mt": prediction, "ref": reference}
         for source, prediction, reference in zip(sources, predictions, references, strict=True)
     ]
-    output = scorer.predict(data, batch_size=16, gpus=0, progress_bar=False)
+    output = scorer.predict(data, batch_size=16, gpus=int(torch.cuda.is_available()), progress_bar=False)
     version = getattr(package, "__version__", "unknown")
     return Quality(float(output.system_score), f"model:{model}|version:{version}")

@@ -20,6 +20,18 @@ def simuleval(log):
     return {name: LATENCY_SCORERS_DICT[name](computation_aware=log["elapsed"])(instances) for name in names}
 
 
+def simuleval_text(log):
+    """Their ATD in text mode, which they only enter for instances of their own loop."""
+    from simuleval.evaluator.instance import TextInputInstance
+    from simuleval.evaluator.scorers.latency_scorer import ATDScorer
+
+    class FromLog(TextInputInstance):
+        def __init__(self, fields):
+            self.delays, self.metrics = fields["delays"], {}
+
+    return {"ATD": ATDScorer()({i: FromLog(fields) for i, fields in enumerate(log["instances"])})}
+
+
 def omnisteval(log):
     from omnisteval import scoring
     from omnisteval.data import Instance
@@ -35,10 +47,12 @@ def omnisteval(log):
 
 def main():
     logging.disable(logging.CRITICAL)
-    score = {"simuleval": simuleval, "omnisteval": omnisteval}[sys.argv[1]]
+    scorers = {"simuleval": simuleval, "simuleval text": simuleval_text, "omnisteval": omnisteval}
     for line in sys.stdin:
         try:
-            answer = {name: repr(value) for name, value in score(json.loads(line)).items()}
+            log = json.loads(line)
+            score = scorers[sys.argv[1] + (" text" if log.get("text") else "")]
+            answer = {name: repr(value) for name, value in score(log).items()}
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), flush=True)

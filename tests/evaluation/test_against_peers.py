@@ -102,6 +102,12 @@ def test_equal_to_theirs(peer, log):
 
 
 @given(log=logs)
+@settings(max_examples=200, deadline=None)
+def test_atd_equal_to_simulevals_in_text_mode(simuleval, log):
+    assert latency.corpus(log)["ATD"] == pytest.approx(simuleval(log, text=True)["ATD"], abs=1e-6)
+
+
+@given(log=logs)
 @settings(max_examples=100, deadline=None)
 def test_degeneracy_equal_where_every_sentence_has_a_yaal(omnisteval, log):
     log = [i for i in log if i.delays[0] < i.source_length]

@@ -45,6 +45,11 @@ def test_zeros_that_simuleval_writes_for_text_are_no_times(tmp_path):
     assert read_log(log(tmp_path, elapsed=[0, 0, 0]))[0].elapsed is None
 
 
+def test_the_newline_that_simuleval_leaves_on_a_reference_goes(tmp_path):
+    assert read_log(log(tmp_path, reference="o gato\n"))[0].reference == "o gato"
+    assert read_log(log(tmp_path, reference=""))[0].reference == ""
+
+
 def test_reads_source_as_a_list_and_a_log_without_source_reference_and_index(tmp_path):
     assert read_log(log(tmp_path, source=["the", "cat", "sleeps"]))[0].source == ("the", "cat", "sleeps")
     (one,) = read_log(log(tmp_path, source=None, reference=None, index=None, elapsed=None))

@@ -65,7 +65,7 @@ def test_comet_where_it_is_installed(monkeypatch):
 
     class Model:
         def predict(self, data, **options):
-            seen.update(data=data)
+            seen.update(options, data=data)
             return types.SimpleNamespace(system_score=0.87)
 
     package = types.ModuleType("comet")
@@ -73,9 +73,14 @@ def test_comet_where_it_is_installed(monkeypatch):
     package.load_from_checkpoint = lambda path: Model()
     package.__version__ = "2.2"
     monkeypatch.setitem(sys.modules, "comet", package)
+    torch = types.ModuleType("torch")
+    torch.cuda = types.SimpleNamespace(is_available=lambda: False)
+    monkeypatch.setitem(sys.modules, "torch", torch)
     result = quality.comet(["a", "b"], HYPOTHESES, REFERENCES)
     assert result == quality.Quality(0.87, "model:Unbabel/wmt22-comet-da|version:2.2")
     assert seen["data"][1] == {"src": "b", "mt": HYPOTHESES[1], "ref": REFERENCES[1]}
+
+    assert seen["gpus"] == 0
 
     def offline(name):
         raise ConnectionError("no network")
