@@ -14,7 +14,7 @@ import mlx.nn as nn
 import numpy as np
 
 from streamtrans.errors import ModelError
-from streamtrans.models.fused import FusedLayer
+from streamtrans.models.fused import FusedLayer, block_size, can_fuse, row_times_blocks
 from streamtrans.models.masks import SOURCE, TARGET
 from streamtrans.models.rotary import Positions, Rotary, rotate
 from streamtrans.models.steps import Step, pick_rows, remember
@@ -225,6 +225,7 @@ class Model(nn.Module):
         self.model = Qwen2ModelStreaming(args)
         if not args.tie_word_embeddings:
             self.lm_head = nn.Linear(args.hidden_size, args.vocab_size, bias=False)
+        self._block = 0
 
     def __call__(
         self,
@@ -272,6 +273,9 @@ class Model(nn.Module):
         return self._head(self.model.run(ids, step, cache))
 
     def _head(self, h: mx.array) -> mx.array:
+        if self._block and h.size == h.shape[-1]:
+            weight = self.model.embed_tokens.weight if self.args.tie_word_embeddings else self.lm_head.weight
+            return row_times_blocks(h.reshape(1, -1), weight, self._block)[None]
         return self.model.embed_tokens.as_linear(h) if self.args.tie_word_embeddings else self.lm_head(h)
 
     @property
@@ -292,13 +296,12 @@ class Model(nn.Module):
 
         A fused model cannot be trained or saved, and its parameters no longer have Hugging Face names.
         """
-        linear = [m for layer in self.layers for m in layer.modules() if isinstance(m, nn.Linear)]
-        plain = len(linear) == 7 * len(self.layers) and all(type(m) is nn.Linear for m in linear)
-        if on_gpu() or not plain or any(m.weight.dtype != mx.float32 for m in linear):
+        if on_gpu() or not all(can_fuse(layer) for layer in self.layers):
             return self
         self.model.layers = [FusedLayer(layer) for layer in self.layers]
         args = self.args
-        turning = args.num_attention_heads + (args.num_key_value_heads)
+        self._block = block_size(args.vocab_size)
+        turning = args.num_attention_heads + args.num_key_value_heads
         self.model._rotary = Rotary(args.head_dim, args.rope_theta, turning, args.num_key_value_heads)
         mx.eval(self.parameters())
         return self
