@@ -2,13 +2,14 @@
 
 import codecs
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streamtrans.engine.events import Done, End, Event, Read, Write
-from streamtrans.engine.stream import Forward, Request, SourceEnd, SourceWord, Step, Stream
+from streamtrans.engine.events import Done, End, Event, Read, Revise, Write
+from streamtrans.engine.requests import Forward, Prediction, Request, SourceEnd, SourceWord, Step
+from streamtrans.engine.stream import Stream
 from streamtrans.errors import DataError, UsageError
 from streamtrans.models.masks import SOURCE, TARGET
 from streamtrans.models.qwen2_streaming import Model
@@ -19,7 +20,7 @@ from streamtrans.text.words import LineEnd, Word, WordReader, units
 if TYPE_CHECKING:
     from streamtrans.engine.translator import Translator
 
-_EVENTS = {kind.type: kind for kind in (Read, Write, End)}
+_EVENTS = {kind.type: kind for kind in (Read, Write, Revise, End)}
 
 
 def as_event(step: Step, time_ms: float) -> Event:
@@ -30,13 +31,13 @@ def as_event(step: Step, time_ms: float) -> Event:
 class SingleRunner:
     """Answers the requests of one stream, with one cache; `passes` counts forward passes."""
 
-    def __init__(self, model: Model):
-        self._model = model
+    def __init__(self, model: Model, end_id: int):
+        self._model, self._end_id = model, end_id
         self._cache = model.make_cache()
         self.passes = 0
 
-    def forward(self, request: Forward) -> int:
-        """The best next token after the request's last one."""
+    def forward(self, request: Forward) -> Prediction:
+        """What the request asks for."""
         if request.fresh:
             for layer in self._cache:
                 layer.reset()
@@ -44,18 +45,26 @@ class SingleRunner:
             for layer in self._cache:
                 layer.trim(request.take_back)
         self.passes += 1
+        tokens = request.source + request.target
         kinds = np.array([SOURCE] * len(request.source) + [TARGET] * len(request.target), np.uint8)
-        logits = self._model.forward([request.source + request.target], kinds=kinds, cache=self._cache, rows="last")
-        return best_tokens(logits[:, -1], [request.banned])[0]
+        rows = range(len(tokens) - request.rows, len(tokens))
+        logits = self._model.forward([tokens], kinds=kinds, cache=self._cache, rows=list(rows))
+        return answer(request, logits[0], self._end_id)
 
 
-def best_tokens(logits: mx.array, banned: Sequence[int | None]) -> list[int]:
-    """The index of the largest of logits (B, V), row by row; `banned` (B,) ones left out."""
-    for row, token in enumerate(banned):
-        if token is not None:
-            logits[row, token] = -mx.inf
-    best: list[int] = np.array(mx.argmax(logits, axis=-1)).tolist()
-    return best
+def answer(request: Forward, logits: mx.array, end_id: int) -> Prediction:
+    """The prediction that a request asks for, from the logits (rows, V) of its last rows."""
+    if request.banned is not None:
+        logits[-1, request.banned] = -mx.inf
+    best = mx.argmax(logits, axis=-1)
+    if not request.evidence:
+        return Prediction(np.array(best).tolist())
+    log_probabilities = logits[-1].astype(mx.float32) - mx.logsumexp(logits[-1].astype(mx.float32))
+    probabilities = mx.exp(log_probabilities)
+    entropy = -mx.sum(probabilities * mx.maximum(log_probabilities, -1e9))  # a banned token's 0 × −inf is 0
+    mx.eval(best, probabilities, entropy)
+    tokens, chances = np.array(best).tolist(), np.array(probabilities)
+    return Prediction(tokens, float(chances[tokens[-1]]), float(np.array(entropy)), float(chances[end_id]))
 
 
 class Session:
@@ -66,7 +75,7 @@ class Session:
 
     def __init__(self, translator: "Translator", policy: Policy, clock: Callable[[], float] = time.perf_counter):
         self.translator = translator
-        self.runner = SingleRunner(translator.model)
+        self.runner = SingleRunner(translator.model, translator.tokenizer.end_id)
         self._stream = Stream(translator.tokenizer, translator.settings, policy)
         self._run = self._stream.run()
         self._request: Request = next(self._run)

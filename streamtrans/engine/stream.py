@@ -3,15 +3,30 @@
 `Stream.run()` is a generator that reads like the algorithm. It yields `WAIT` when it needs more source and a `Forward`
 when it needs the model, and is resumed with the answer. Whoever drives it, one stream at a time (`session`) or many in
 lockstep (`batch`), gets the same events, because every decision is made here.
+
+What the model predicts is a draft until it is written. A READ makes a draft stale: its first token was chosen before
+the new word was known, so the last written token is fed again, now with the new source in sight. Policies that only
+count need a draft of one token; those that compare continuations keep the whole of it, and one pass with the new source
+verifies it, as in speculative decoding.
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
 from math import inf
 
+from streamtrans.engine.draft import Draft, word_ends
 from streamtrans.engine.guards import loop_continuation
+from streamtrans.engine.requests import (
+    WAIT,
+    Answer,
+    Forward,
+    Prediction,
+    Request,
+    SourceEnd,
+    SourceWord,
+    Step,
+)
 from streamtrans.models.settings import TranslationSettings
-from streamtrans.policies import Action, Policy, PolicyState
+from streamtrans.policies.base import Action, Continuation, NextToken, Policy, PolicyState
 from streamtrans.text.tokenizer import Tokenizer
 from streamtrans.text.words import TargetWords, ends_clause, ends_sentence, join
 
@@ -21,70 +36,26 @@ MAX_WORD_TOKENS = 48
 SOFT_LIMIT = 0.8
 """From this share of `max_source_words` on, a clause mark closes the segment; at the whole of it anything does."""
 
+SPARE_WORDS = 4
+"""Target words allowed beyond the checkpoint's length ratio, for short sources."""
 
-@dataclass(frozen=True)
-class SourceWord:
-    """The next source word; `last` when its sentence ends with it."""
-
-    text: str
-    last: bool = False
+Run = Generator[Request, Answer, None]
 
 
-@dataclass(frozen=True)
-class SourceEnd:
-    """The sentence ended after its last word had been read."""
-
-
-@dataclass(frozen=True)
-class Forward:
-    """One forward pass: forget everything if `fresh`, take back the last target tokens, append source, then target.
-
-    The answer is the best next token after the last one; `banned` must not be it.
-    """
-
-    source: list[int]
-    target: list[int]
-    take_back: int = 0
-    fresh: bool = False
-    banned: int | None = None
-
-
-class Wait:
-    """Nothing more can be done before the next source word or its end."""
-
-
-WAIT = Wait()
-Request = Forward | Wait
-Answer = int | SourceWord | SourceEnd | None
-
-
-@dataclass(frozen=True)
-class Step:
-    """A word read or written, or a sentence ended; the driver adds the time."""
-
-    type: str
-    sentence: int
-    index: int
-    text: str
-    delay: int
-
-
-@dataclass
 class _Segment:
-    """What one cache holds: a sentence, or a part of one that is too long for the model.
+    """What one cache holds: a sentence, or a part of one that is too long for the model."""
 
-    unfed_source, unfed_target: tokens chosen or read, but not yet in the cache. prediction: the best next token after
-    all that is in the cache, not yet used; a READ makes it stale. last_fed: the target token it was predicted from.
-    take_back: target tokens that leave the cache first.
-    """
-
-    unfed_target: list[int]
-    unfed_source: list[int] = field(default_factory=list)
-    fresh: bool = True
-    prediction: int | None = None
-    last_fed: int = -1
-    take_back: int = 0
-    word_tokens: int = 0
+    def __init__(self, start_ids: list[int], base: tuple[int, int]):
+        self.base = base  # words of the sentence that came before: source, target
+        self.state = PolicyState()
+        self.unfed_source: list[int] = []
+        self.unfed_target = list(start_ids)  # written, but not yet in the cache
+        self.last_fed = -1  # the last written token that is in the cache
+        self.take_back = 0  # target entries that leave the cache before the next pass
+        self.fresh = True
+        self.draft = Draft()
+        self.stale = False  # something was read since the draft was made
+        self.word_tokens = 0
 
 
 class Stream:
@@ -102,55 +73,63 @@ class Stream:
     def _begin_sentence(self) -> None:
         self.source: list[str] = []
         self.target: list[str] = []
-        self._base = (0, 0)
         self._begin_segment()
 
     def _begin_segment(self) -> None:
-        self._base = (len(self.source), len(self.target))
-        self.state = PolicyState()
-        self._segment = _Segment(list(self.tokenizer.start_ids))
+        self._segment = _Segment(self.tokenizer.start_ids, (len(self.source), len(self.target)))
         self._detokenizer = self.tokenizer.detokenizer()
         self._words = TargetWords(self._target_language)
 
-    def run(self) -> Generator[Request, Answer, None]:
+    @property
+    def _state(self) -> PolicyState:
+        return self._segment.state
+
+    def run(self) -> Run:
         """Sentence after sentence, for ever; closed by its driver."""
+        translate = self._revise_segment if self.policy.name == "retranslate" else self._write_segment
         while True:
-            while not (yield from self._segment_done()):
+            while not (yield from translate()):
                 self._begin_segment()
-            translation = join(self.target, self._target_language)
-            self._note("end", len(self.target), translation)
+            self._note("end", len(self.target), join(self.target, self._target_language))
             self.sentence += 1
             self._begin_sentence()
 
-    def _segment_done(self) -> Generator[Request, Answer, bool]:
+    def _write_segment(self) -> Generator[Request, Answer, bool]:
         """Translates to the end of a segment; true if the sentence ended there too."""
         sentence_ended = False
         while True:
-            if not self.state.source_finished and self._must_read():
+            if not self._state.source_finished and (yield from self._must_read()):
                 sentence_ended = yield from self._read()
-                if sentence_ended and self.state.source_read == 0:
+                if sentence_ended and self._state.source_read == 0:
                     return True
-            elif not (yield from self._write_word()) and self.state.source_finished:
+            elif not (yield from self._write_word()) and self._state.source_finished:
                 return sentence_ended
 
-    def _must_read(self) -> bool:
-        nothing_to_say = self._segment.prediction == self.tokenizer.end_id or self._target_too_long()
-        return self.state.source_read == 0 or nothing_to_say or self.policy.decide(self.state) is Action.READ
+    def _must_read(self) -> Generator[Request, Answer, bool]:
+        """Whether the next action is READ, before the end of the source."""
+        state, evidence = self._state, self.policy.evidence
+        if state.source_read == 0 or self._target_too_long():
+            return True
+        if isinstance(evidence, NextToken):
+            yield from self._predict()
+        elif isinstance(evidence, Continuation):
+            yield from self._look_ahead(evidence)
+        nothing_to_say = self._segment.draft.tokens[:1] == [self.tokenizer.end_id]
+        return nothing_to_say or self.policy.decide(state) is Action.READ
 
     def _read(self) -> Generator[Request, Answer, bool]:
         """Reads a word or the end of the source; true if the sentence ended."""
         item = yield WAIT
-        if self._segment.prediction is not None:
-            self._retract()
+        self._segment.stale = True
         if isinstance(item, SourceEnd):
             return self._finish_source()
         assert isinstance(item, SourceWord)
-        language, state = self._source_language, self.state
+        state = self._state
         self._segment.unfed_source += self.tokenizer.encode_word(item.text, state.source_read == 0)
         state.source_read += 1
-        if ends_sentence(item.text, language, state.source_read == 1):
+        if ends_sentence(item.text, self._source_language, state.source_read == 1):
             state.sentence_end = state.source_read
-        if ends_clause(item.text, language):
+        if ends_clause(item.text, self._source_language):
             state.clause_end = state.source_read
         self.source.append(item.text)
         self._note("read", len(self.source) - 1, item.text)
@@ -163,33 +142,37 @@ class Stream:
 
     def _finish_source(self) -> bool:
         self._segment.unfed_source.append(self.tokenizer.end_id)
-        self.state.source_finished = True
+        self._state.source_finished = True
         return True
 
     def _segment_full(self) -> bool:
-        limit, read = self.settings.max_source_words or inf, self.state.source_read
-        return read >= limit or (read >= SOFT_LIMIT * limit and self.state.clause_end == read)
+        limit, read = self.settings.max_source_words or inf, self._state.source_read
+        return read >= limit or (read >= SOFT_LIMIT * limit and self._state.clause_end == read)
 
     def _write_word(self) -> Generator[Request, Answer, bool]:
         """Writes tokens until a word is complete; false if the model, or a limit, says that nothing more is to come."""
-        segment, tokenizer = self._segment, self.tokenizer
         before = len(self.target)
         while len(self.target) == before:
-            ended = self._target_too_long() or (yield from self._predict()) == tokenizer.end_id
+            ended = self._target_too_long() or (yield from self._predict()) == self.tokenizer.end_id
             if ended:
-                if self.state.source_finished:
+                if self._state.source_finished:
                     self._write(self._words.feed(self._detokenizer.flush()) + self._words.flush())
                 return False
-            assert segment.prediction is not None
-            if self._at_lookahead(segment.prediction):
-                self._write(self._words.flush())  # the prediction stays for the next word
+            if self._at_lookahead(self._segment.draft.tokens[0]):
+                self._write(self._words.flush())  # the draft stays for the next word
             else:
-                self._accept(segment.prediction)
+                self._accept()
         return True
 
-    def _accept(self, token: int) -> None:
+    def _accept(self) -> None:
+        """Takes the first token of the draft for good."""
         segment = self._segment
-        segment.unfed_target, segment.prediction = [token], None
+        cached = segment.draft.cached > 0
+        token = segment.draft.pop()
+        if cached:
+            segment.last_fed = token
+        else:
+            segment.unfed_target = [token]
         segment.word_tokens += 1
         self._write(self._words.feed(self._detokenizer.push(token)))
 
@@ -198,46 +181,129 @@ class Stream:
         return not self.tokenizer.space_after and bool(self._words.pending) and self.tokenizer.begins_word(token)
 
     def _predict(self) -> Generator[Request, Answer, int]:
-        """The best next token; one that would go on in a loop is replaced by the next best."""
+        """The best next token with all that was read, first of the draft; one that would loop gives way to the next."""
         segment = self._segment
-        if segment.prediction is None:
-            segment.prediction = yield from self._forward()
-            looping = self._loop_token(segment.prediction)
-            if looping == segment.prediction:
-                self._retract()
-                segment.prediction = yield from self._forward(banned=looping)
-        return segment.prediction
+        if segment.stale and segment.draft.tokens:
+            yield from self._refresh()
+        segment.stale = False
+        if not segment.draft.tokens:
+            token = yield from self._extend()
+            if token == self._loop_token(token):
+                self._void_draft()
+                yield from self._extend(banned=token)
+        return segment.draft.tokens[0]
+
+    def _refresh(self) -> Generator[Request, Answer, None]:
+        """Renews a stale draft: verified in one pass if the policy compares continuations, else forgotten."""
+        segment = self._segment
+        self._void_draft(keep=isinstance(self.policy.evidence, Continuation))
+        if drafted := segment.draft.tokens:
+            last = segment.unfed_target[-1]
+            segment.unfed_target += drafted
+            answer = yield from self._forward(rows=len(drafted) + 1)
+            segment.last_fed = last
+            segment.take_back = segment.draft.verify(answer.tokens)
+
+    def _void_draft(self, keep: bool = False) -> None:
+        """Takes the draft out of the cache, and the last written token with it, so that it is fed again."""
+        segment = self._segment
+        segment.take_back += 1 + segment.draft.cached
+        segment.draft.cached = 0
+        segment.unfed_target = [segment.last_fed]
+        if not keep:
+            segment.draft = Draft()
+        elif segment.draft.tokens[-1] == self.tokenizer.end_id:
+            segment.draft.tokens.pop()  # where the target ends is asked again each time
+            segment.draft.counts.pop()
+
+    def _extend(self, banned: int | None = None) -> Generator[Request, Answer, int]:
+        """One more token for the draft."""
+        segment, draft = self._segment, self._segment.draft
+        if draft.tokens:
+            last, segment.unfed_target = segment.last_fed, [draft.tokens[-1]]
+            answer = yield from self._forward(banned=banned)
+            segment.last_fed = last
+            draft.cached += 1
+        else:
+            answer = yield from self._forward(banned=banned)
+            state = self._state
+            state.probability, state.entropy = answer.probability, answer.entropy
+            state.end_probability = answer.end_probability
+        draft.append(answer.tokens[-1])
+        return answer.tokens[-1]
+
+    def _look_ahead(self, evidence: Continuation) -> Generator[Request, Answer, list[str]]:
+        """Brings the draft up to the horizon; gives its complete words, and tells the policy how many are agreed."""
+        yield from self._predict()
+        draft, most = self._segment.draft, self._most_words() - self._state.target_written
+        horizon = min(most, evidence.horizon or inf)
+        while True:
+            ends, words = word_ends(draft.tokens, self.tokenizer, self._detokenizer, self._words)
+            ended = draft.tokens[-1] == self.tokenizer.end_id or len(draft.tokens) >= MAX_WORD_TOKENS * (len(ends) + 1)
+            if ended or len(ends) >= horizon or loop_continuation(self.target + words, self.source):
+                break
+            yield from self._extend()
+        agreed = draft.agreed(evidence.agree)
+        self._state.agreed = sum(1 for end in ends if end <= agreed)
+        return words
 
     def _loop_token(self, token: int) -> int | None:
         """The first token of the word that would go on in a loop, at the start of a word."""
         if self._words.pending and not self._at_lookahead(token):
             return None
-        target = self.target[self._base[1] :] + ([self._words.pending] if self._words.pending else [])
-        word = loop_continuation(target, self.source[self._base[0] :])
+        source, target = self._segment.base
+        written = self.target[target:] + ([self._words.pending] if self._words.pending else [])
+        word = loop_continuation(written, self.source[source:])
         return self.tokenizer.encode_word(word, first=False)[0] if word else None
 
-    def _retract(self) -> None:
-        """Forgets the prediction: its token was chosen before something that is known now."""
+    def _forward(self, rows: int = 1, banned: int | None = None) -> Generator[Request, Answer, Prediction]:
         segment = self._segment
-        segment.prediction, segment.unfed_target, segment.take_back = None, [segment.last_fed], 1
-
-    def _forward(self, banned: int | None = None) -> Generator[Request, Answer, int]:
-        segment = self._segment
-        request = Forward(segment.unfed_source, segment.unfed_target, segment.take_back, segment.fresh, banned)
+        evidence = isinstance(self.policy.evidence, NextToken) and not self._state.source_finished
+        request = Forward(
+            segment.unfed_source, segment.unfed_target, segment.take_back, segment.fresh, rows, banned, evidence
+        )
         segment.last_fed = segment.unfed_target[-1]
         segment.unfed_source, segment.unfed_target, segment.take_back, segment.fresh = [], [], 0, False
-        token = yield request
-        assert isinstance(token, int)
-        return token
+        answer = yield request
+        assert isinstance(answer, Prediction)
+        return answer
+
+    def _revise_segment(self) -> Generator[Request, Answer, bool]:
+        """As `_write_segment` for a policy that shows its draft and corrects it; nothing is final before the end."""
+        evidence = self.policy.evidence
+        assert isinstance(evidence, Continuation)
+        while True:
+            sentence_ended = yield from self._read()
+            if self._state.source_read == 0:
+                return True
+            shown = yield from self._look_ahead(evidence)
+            if self._state.source_finished:
+                self._show(shown)
+                return sentence_ended
+            self._show(shown[: max(0, len(shown) - self.policy.mask_words)])  # type: ignore[attr-defined]
+
+    def _show(self, words: list[str]) -> None:
+        """Replaces what this segment shows by these words, from the first that differs."""
+        first = self._segment.base[1]
+        same = first
+        while same < len(self.target) and self.target[same : same + 1] == words[same - first : same - first + 1]:
+            same += 1
+        if same < len(self.target):
+            self.target[same:] = words[same - first :]
+            self._note("revise", same, join(self.target[same:], self._target_language))
+        else:
+            self._write(words[same - first :])
+
+    def _most_words(self) -> float:
+        return self.settings.length_ratio * self._state.source_read + SPARE_WORDS
 
     def _target_too_long(self) -> bool:
-        most = self.settings.length_ratio * self.state.source_read + 4
-        return self.state.target_written >= most or self._segment.word_tokens >= MAX_WORD_TOKENS
+        return self._state.target_written >= self._most_words() or self._segment.word_tokens >= MAX_WORD_TOKENS
 
     def _write(self, words: list[str]) -> None:
         for word in words:
             self.target.append(word)
-            self.state.target_written += 1
+            self._state.target_written += 1
             self._segment.word_tokens = 0
             self._note("write", len(self.target) - 1, word)
 

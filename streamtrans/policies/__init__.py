@@ -1,9 +1,25 @@
 """When to READ and when to WRITE; pure Python, no mlx, no input or output."""
 
+from streamtrans.policies.agree import Agree
 from streamtrans.policies.base import Action, Policy, PolicyState
 from streamtrans.policies.boundary import Boundary, WaitKFlush
+from streamtrans.policies.confident import Confident
 from streamtrans.policies.max_lag import MaxLag
 from streamtrans.policies.registry import POLICIES, make_policy
+from streamtrans.policies.retranslate import Retranslate
 from streamtrans.policies.wait_k import WaitK
 
-__all__ = ["POLICIES", "Action", "Boundary", "MaxLag", "Policy", "PolicyState", "WaitK", "WaitKFlush", "make_policy"]
+__all__ = [
+    "POLICIES",
+    "Action",
+    "Agree",
+    "Boundary",
+    "Confident",
+    "MaxLag",
+    "Policy",
+    "PolicyState",
+    "Retranslate",
+    "WaitK",
+    "WaitKFlush",
+    "make_policy",
+]

@@ -12,12 +12,33 @@ class Action(Enum):
     WRITE = "write"
 
 
+@dataclass(frozen=True)
+class NextToken:
+    """Evidence: what the model thinks of the next target token, given what has been read."""
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """Evidence: how the model would go on, up to `horizon` words beyond the written ones (None: to the end).
+
+    A word counts as agreed when the last `agree` continuations, each with one more source word, have had it.
+    """
+
+    agree: int = 2
+    horizon: int | None = None
+
+
+Evidence = NextToken | Continuation | None
+
+
 @dataclass
 class PolicyState:
     """What a policy may know of the current sentence; all counts in words.
 
     clause_end, sentence_end: source words up to and including the last word read that closes a clause (a sentence),
-    0 before there is one. source_finished: the end of the source has been read too.
+    0 before there is one. source_finished: the end of the source has been read too. With `NextToken` evidence:
+    probability of the best next token, entropy of the choice in nats, end_probability of the end mark. With
+    `Continuation` evidence: agreed words beyond the written ones.
     """
 
     source_read: int = 0
@@ -25,6 +46,10 @@ class PolicyState:
     target_written: int = 0
     clause_end: int = 0
     sentence_end: int = 0
+    probability: float = 1.0
+    entropy: float = 0.0
+    end_probability: float = 0.0
+    agreed: int = 0
 
     @property
     def lag(self) -> int:
@@ -33,12 +58,18 @@ class PolicyState:
 
 
 class Policy(Protocol):
-    """Decides before each target word. The engine writes everything owed once the source has finished, and reads when
-    the model has nothing more to say; a policy is only asked while both are possible."""
+    """Decides before each target word, while the source is unfinished.
+
+    The engine writes everything owed once the source has finished, and reads on when the model has nothing more to say.
+    """
 
     @property
     def name(self) -> str:
         """The name it is registered by."""
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the engine must find out before each decision; None for policies that only count."""
 
     def decide(self, state: PolicyState) -> Action:
         """READ or WRITE; must not change the state, nor remember earlier calls."""

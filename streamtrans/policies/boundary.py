@@ -17,6 +17,7 @@ class Boundary:
 
     max_wait: int = 12
     name = "boundary"
+    evidence = None
 
     def __post_init__(self) -> None:
         if self.max_wait < 1:
@@ -36,6 +37,7 @@ class WaitKFlush:
     catch_up: float = 0.0
     inside: Policy = field(init=False, repr=False)
     name = "wait-k-flush"
+    evidence = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "inside", WaitK(self.k, self.catch_up))

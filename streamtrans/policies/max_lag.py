@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from streamtrans.errors import UsageError
-from streamtrans.policies.base import Action, Policy, PolicyState
+from streamtrans.policies.base import Action, Evidence, Policy, PolicyState
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,11 @@ class MaxLag:
     def name(self) -> str:
         """The name of the policy inside."""
         return self.inside.name
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the policy inside asks for."""
+        return self.inside.evidence
 
     def decide(self, state: PolicyState) -> Action:
         """WRITE over budget, else as the policy inside."""

@@ -3,11 +3,15 @@
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from streamtrans.errors import UsageError
+from streamtrans.policies.agree import Agree
 from streamtrans.policies.base import Policy
 from streamtrans.policies.boundary import Boundary, WaitKFlush
+from streamtrans.policies.confident import Confident
 from streamtrans.policies.max_lag import MaxLag
+from streamtrans.policies.retranslate import Retranslate
 from streamtrans.policies.wait_k import WaitK
 
 
@@ -22,9 +26,20 @@ class Entry:
 
 POLICIES: dict[str, Entry] = {
     "wait-k": Entry(WaitK, {"k": 3, "catch_up": 0}, "stay k words behind; the plain, predictable choice"),
+    "agree": Entry(
+        Agree, {"agree": 2, "hold": 0, "horizon": 4}, "write what successive readings agree on; for offline models too"
+    ),
+    "confident": Entry(
+        Confident,
+        {"threshold": 0.5, "max_entropy": inf, "min_wait": 1, "max_wait": 9},
+        "write when the model is sure of the next word; the least lag for its quality",
+    ),
     "boundary": Entry(Boundary, {"max_wait": 12}, "wait for the end of a clause; for captions that come in phrases"),
     "wait-k-flush": Entry(
         WaitKFlush, {"k": 3, "catch_up": 0}, "wait-k, all written at sentence ends; for several sentences a line"
+    ),
+    "retranslate": Entry(
+        Retranslate, {"mask_words": 0}, "show everything at once and correct it; for displays where text may change"
     ),
 }
 

@@ -18,6 +18,7 @@ class WaitK:
     k: float
     catch_up: float = 0.0
     name = "wait-k"
+    evidence = None
 
     def __post_init__(self) -> None:
         if not (self.k == inf or (isfinite(self.k) and self.k >= 1 and self.k == int(self.k))):

@@ -14,7 +14,7 @@ from streamtrans.errors import ModelError
 
 
 class Detokenizer(Protocol):
-    """Turns the tokens of one target text into characters, as they come."""
+    """Turns the tokens of one target text into characters, as they come; `copy.copy` gives an independent one."""
 
     def push(self, token: int) -> str:
         """The characters that are complete now and were not before; "" while a character is still open."""
@@ -180,7 +180,7 @@ class _ByteLevelDetokenizer:
         self._open: list[int] = []
 
     def push(self, token: int) -> str:
-        self._open.append(token)
+        self._open = [*self._open, token]  # a new list: copies share the old one
         text = self._open_text()
         if text.endswith("\ufffd"):
             return ""

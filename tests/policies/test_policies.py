@@ -72,7 +72,7 @@ def test_registry_makes_each_policy_with_its_defaults():
 
 
 def test_registry_refuses_other_policies_options_and_unknown_names():
-    with pytest.raises(UsageError, match=r"--max-wait is an option of boundary.* not of wait-k"):
+    with pytest.raises(UsageError, match=r"--max-wait is an option of confident and boundary, not of wait-k"):
         make_policy("wait-k", max_wait=3)
     with pytest.raises(UsageError, match="did you mean 'wait-k'"):
         make_policy("waitk")

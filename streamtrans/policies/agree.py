@@ -1,0 +1,37 @@
+"""Local agreement: write what the last continuations have in common (Liu et al., Interspeech 2020)."""
+
+from dataclasses import dataclass
+
+from streamtrans.errors import UsageError
+from streamtrans.policies.base import Action, Continuation, PolicyState
+
+
+@dataclass(frozen=True)
+class Agree:
+    """Writes a word once the last `agree` tentative continuations have had it, and `hold` agreed words follow it.
+
+    `horizon`: words that a continuation goes beyond the written ones. Raises UsageError for agree < 2, hold < 0, or a
+    horizon that cannot hold a word and those that follow it.
+    """
+
+    agree: int = 2
+    hold: int = 0
+    horizon: int = 4
+    name = "agree"
+
+    def __post_init__(self) -> None:
+        if self.agree < 2:
+            raise UsageError(f"agree: {self.agree} continuations cannot agree; it must be at least 2")
+        if self.hold < 0:
+            raise UsageError(f"agree: hold is {self.hold}; it must be 0 or more words")
+        if self.horizon <= self.hold:
+            raise UsageError(f"agree: horizon is {self.horizon}; it must be more than hold, which is {self.hold}")
+
+    @property
+    def evidence(self) -> Continuation:
+        """Continuations of `horizon` words, the last `agree` compared."""
+        return Continuation(self.agree, self.horizon)
+
+    def decide(self, state: PolicyState) -> Action:
+        """WRITE while more than `hold` words are agreed."""
+        return Action.WRITE if state.agreed > self.hold else Action.READ

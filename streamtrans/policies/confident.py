@@ -1,0 +1,41 @@
+"""Confidence: write when the model is sure of the next word (after Zheng et al., "Simultaneous Translation Policies:
+From Fixed to Adaptive", ACL 2020)."""
+
+from dataclasses import dataclass
+from math import inf, isnan
+
+from streamtrans.errors import UsageError
+from streamtrans.policies.base import Action, NextToken, PolicyState
+
+
+@dataclass(frozen=True)
+class Confident:
+    """Between a lag of `min_wait` and of `max_wait` words, writes when the best next token is likely enough.
+
+    Likely enough: its probability is at least `threshold`, and the entropy of the choice at most `max_entropy` nats.
+    Below min_wait it reads, at max_wait it writes. Raises UsageError for values out of range.
+    """
+
+    threshold: float = 0.5
+    max_entropy: float = inf
+    min_wait: int = 1
+    max_wait: int = 9
+    name = "confident"
+    evidence = NextToken()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1:
+            raise UsageError(f"confident: threshold is {self.threshold:g}; it must be a probability from 0 to 1")
+        if self.max_entropy < 0 or isnan(self.max_entropy):
+            raise UsageError(f"confident: max-entropy is {self.max_entropy:g}; it must be 0 or more nats")
+        if not 1 <= self.min_wait <= self.max_wait:
+            raise UsageError(
+                f"confident: {self.min_wait} to {self.max_wait} is no range of waits; it must start from 1"
+            )
+
+    def decide(self, state: PolicyState) -> Action:
+        """WRITE when sure, or at the latest allowed moment."""
+        if state.lag < self.min_wait:
+            return Action.READ
+        sure = state.probability >= self.threshold and state.entropy <= self.max_entropy
+        return Action.WRITE if sure or state.lag >= self.max_wait else Action.READ

@@ -1,0 +1,27 @@
+"""Revising captions: show the whole tentative translation and correct it (Arivazhagan et al., IWSLT 2020)."""
+
+from dataclasses import dataclass
+
+from streamtrans.errors import UsageError
+from streamtrans.policies.base import Action, Continuation, PolicyState
+
+
+@dataclass(frozen=True)
+class Retranslate:
+    """After each source word shows all that the model would say, less the last `mask_words` words while reading.
+
+    For displays where text may change; every other policy never takes a word back. Raises UsageError for
+    mask_words < 0.
+    """
+
+    mask_words: int = 0
+    name = "retranslate"
+    evidence = Continuation(horizon=None)
+
+    def __post_init__(self) -> None:
+        if self.mask_words < 0:
+            raise UsageError(f"retranslate: mask-words is {self.mask_words}; it must be 0 or more")
+
+    def decide(self, state: PolicyState) -> Action:
+        """READ: nothing is final before the end of the source."""
+        return Action.READ

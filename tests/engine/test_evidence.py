@@ -1,0 +1,126 @@
+"""Policies that look at what the model would say: the law still holds, and what they promise."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from streamtrans.engine.draft import Draft
+from streamtrans.engine.session import Session
+from streamtrans.models.masks import SOURCE, TARGET, Entries, streaming_mask
+from streamtrans.policies import Agree, Confident, MaxLag, Retranslate, WaitK
+
+SENTENCES = [
+    "The government said on Monday that it would not change its policy before the elections next year.",
+    "We went home because it had begun to rain heavily in the afternoon.",
+    "I would like to book a table for two people tomorrow evening.",
+]
+POLICIES = [
+    Agree(2), Agree(3, horizon=3), Agree(2, hold=1, horizon=5), Confident(0.5), Confident(0.9, max_wait=4),
+    Confident(0, max_entropy=1.0), MaxLag(Agree(3), 2), WaitK(2),
+]  # fmt: skip
+quick = settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def chosen_tokens(session, sentence):
+    """The target tokens a session settles on, each with the number of source tokens fed by then; the source tokens."""
+    stream, found, source = session._stream, [], []
+    accept, forward = stream._accept, session.runner.forward
+
+    def noting_accept():
+        found.append((stream._segment.draft.tokens[0], len(source)))
+        accept()
+
+    def noting_forward(request):
+        source.extend(request.source)
+        return forward(request)
+
+    stream._accept, session.runner.forward = noting_accept, noting_forward
+    session.feed_line(sentence)
+    return found, source
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=str)
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_every_written_token_is_the_best_one_with_what_had_been_read(en_pt, policy, sentence):
+    session = Session(en_pt, policy)
+    found, source = chosen_tokens(session, sentence)
+    tokens, seen = (list(column) for column in zip(*found, strict=True))
+    ids = [*source, en_pt.tokenizer.start_id, *tokens[:-1]]
+    kind = np.array([SOURCE] * len(source) + [TARGET] * len(tokens))
+    order = np.concatenate([np.arange(len(source)), np.arange(len(tokens))])
+    read = np.concatenate([np.arange(1, len(source) + 1), seen])
+    mask = streaming_mask(Entries(kind, order, read), Entries(kind, order, read))
+    logits = np.array(en_pt.model.forward([ids], positions=order, mask=mask))[0, len(source) :]
+    margins = logits.max(-1) - logits[np.arange(len(tokens)), tokens]
+    assert margins.max() < 1e-3
+
+
+@quick
+@given(
+    text=st.text("abc .,\nÉ€", max_size=30), policy=st.sampled_from([*POLICIES, Retranslate(1)]), cut=st.integers(0, 30)
+)
+def test_any_cut_gives_the_same_events(random_translator, text, policy, cut):
+    def events(pieces):
+        session = random_translator.session(policy)
+        found = [e for piece in pieces for e in session.feed(piece)] + session.finish()
+        return [(e.type, e.sentence, e.index, e.text, e.delay) for e in found]
+
+    assert events([text]) == events([text[:cut], text[cut:]])
+
+
+def test_agreement_of_more_continuations_waits_longer(en_pt):
+    def delays(policy):
+        return [e.delay for e in en_pt.session(policy).feed_line(SENTENCES[0]) if e.type == "write"]
+
+    assert sum(delays(Agree(2))) < sum(delays(Agree(4)))
+
+
+def test_max_lag_bounds_agreement(en_pt):
+    for sentence in SENTENCES:
+        found = [e for e in en_pt.session(MaxLag(Agree(4), 3)).feed_line(sentence) if e.type == "write"]
+        assert all(e.delay - e.index <= 4 for e in found[:-1])
+
+
+def test_certainty_decides_between_the_bounds(en_pt):
+    def delays(policy):
+        return [e.delay for e in en_pt.session(policy).feed_line(SENTENCES[0]) if e.type == "write"]
+
+    never_sure = delays(Confident(1.0, min_wait=2, max_wait=4))
+    always_sure = delays(Confident(0.0, min_wait=2, max_wait=4))
+    assert never_sure == [min(4 + i, 17) for i in range(len(never_sure))]
+    assert always_sure == [min(2 + i, 17) for i in range(len(always_sure))]
+
+
+def test_revisions_end_with_the_offline_translation(en_pt):
+    for sentence in SENTENCES:
+        found = en_pt.session(Retranslate()).feed_line(sentence)
+        assert found[-1].text == en_pt.translate(sentence, WaitK(float("inf")))
+        shown = []
+        for event in found:
+            if event.type == "write":
+                assert event.index == len(shown)
+                shown.append(event.text)
+            elif event.type == "revise":
+                assert event.index < len(shown)
+                shown[event.index :] = event.text.split()
+        assert " ".join(shown) == found[-1].text
+
+
+def test_agreement_costs_no_more_passes_than_it_says(en_pt):
+    """The verifying pass carries the read; decoding goes on only from where continuations differ."""
+    for sentence in SENTENCES:
+        session = en_pt.session(Agree(2, horizon=1))
+        found = session.feed_line(sentence)
+        tokens = sum(len(en_pt.tokenizer.encode_word(e.text, False)) for e in found if e.type == "write")
+        assert session.runner.passes <= 2 * len(sentence.split()) + 2 * tokens
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=6), st.data())
+def test_verification_keeps_the_common_prefix(tokens, data):
+    draft = Draft(list(tokens), [1] * len(tokens))
+    best = data.draw(st.lists(st.integers(0, 3), min_size=len(tokens) + 1, max_size=len(tokens) + 1))
+    stale = draft.verify(best)
+    same = next((i for i, (a, b) in enumerate(zip(best, tokens, strict=False)) if a != b), len(tokens))
+    assert draft.tokens == best[: same + 1]
+    assert (stale, draft.cached, draft.agreed(2)) == (len(tokens) - same, same, same)
