@@ -33,8 +33,8 @@ def make(directory: Path, python: str, package: str, dependencies: str, module: 
         return
     subprocess.run([python, "-m", "venv", "--clear", directory], check=True)
     pip = [interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--no-deps", package], check=True)
     subprocess.run([*pip, *dependencies.split()], check=True)
+    subprocess.run([*pip, "--no-deps", package], check=True)
     subprocess.run(check, check=True)
     print(f"{directory}: {package}")
 

@@ -6,7 +6,6 @@ import platform
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -145,6 +144,8 @@ def _json(content: Mapping[str, Any]) -> str:
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that a score depends on, as far as they are installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for package in _VERSIONS_OF:
         try:
