@@ -74,7 +74,7 @@ class Session:
     """
 
     def __init__(self, translator: "Translator", policy: Policy, clock: Callable[[], float] = time.perf_counter):
-        self.translator = translator
+        self.translator, self.policy = translator, policy
         self.runner = SingleRunner(translator.model, translator.tokenizer.end_id)
         self._stream = Stream(translator.tokenizer, translator.settings, policy)
         self._run = self._stream.run()
