@@ -1,11 +1,12 @@
 """The training configuration: one YAML file, validated; unknown keys are errors that name the nearest known one."""
 
 import difflib
+import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from streamtrans.errors import UsageError
 
@@ -16,71 +17,132 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Data(Section):
+class NewModel(Section):
+    """Sizes of a model to make; its vocabulary is trained on the data."""
+
+    hidden: int = Field(default=256, ge=8)
+    layers: int = Field(default=6, ge=1)
+    heads: int = Field(default=4, ge=1)
+    kv_heads: int = Field(default=2, ge=1)
+    intermediate: int = Field(default=768, ge=8)
+    vocabulary: int = Field(default=8000, ge=300, description="pieces at most; fewer where the data has not enough")
+
+
+class Files(Section):
+    """Where pairs are: one table, two texts with equal numbers of lines, or a Hugging Face dataset."""
+
+    path: Path | None = Field(default=None, description="TSV with a header, or JSONL (.jsonl); plain or .gz")
+    source_path: Path | None = None
+    target_path: Path | None = None
+    dataset: str | None = Field(default=None, description="Hugging Face dataset id")
+    split: str = "train"
+    source_column: str = Field(default="source", description="name of the column; a.b for b inside of a")
+    target_column: str = "target"
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "Files":
+        paired = self.source_path is not None and self.target_path is not None
+        half = (self.source_path is None) != (self.target_path is None)
+        if half or [self.path is not None, self.dataset is not None, paired].count(True) != 1:
+            raise ValueError("give one of path, source_path with target_path, or dataset")
+        return self
+
+
+class Data(Files):
     """Where pairs come from and which are left out."""
 
-    path: Path
-    source_column: str = "source"
-    target_column: str = "target"
     source_language: str
     target_language: str
     exclude_domains: list[str] = []
-    max_words: int = Field(60, ge=1)
-    max_ratio: float = Field(2.5, gt=1)
-    validation_every: int = Field(500, ge=2, description="every n-th pair is kept for validation")
-    validation_pairs: int = Field(512, ge=1)
+    max_words: int = Field(default=60, ge=1)
+    max_ratio: float = Field(default=2.5, gt=1, description="longer side over shorter side, in characters, 10 are free")
+    validation: Files | None = Field(default=None, description="pairs for validation; without it some are held out")
+    validation_every: int = Field(default=500, ge=2, description="every n-th pair is kept for validation")
+    validation_pairs: int = Field(default=512, ge=1)
 
 
 class Mix(Section):
     """How read schedules are mixed; see `Collator`."""
 
-    wait_ks: list[float] = [1, 2, 3, 4, 5, 6, 7, 9, float("inf")]
-    random_share: float = Field(1 / 3, ge=0, le=1)
-    late_end_share: float = Field(0.5, ge=0, le=1)
-    early_end_share: float = Field(0.5, ge=0, le=1)
-    recogniser_share: float = Field(0.08, ge=0, le=1)
-    max_lag: int = Field(9, ge=1)
+    wait_ks: list[float] = Field(default=[1, 2, 3, 4, 5, 6, 7, 9, math.inf], min_length=1)
+    random_share: float = Field(default=1 / 3, ge=0, le=1)
+    late_end_share: float = Field(default=0.5, ge=0, le=1)
+    early_end_share: float = Field(default=0.5, ge=0, le=1)
+    recogniser_share: float = Field(default=0.08, ge=0, le=1)
+    max_lag: int = Field(default=9, ge=1)
 
 
 class Optimiser(Section):
-    """Muon on the matrices inside the blocks, AdamW on the rest; warm-up, a stable rate, then linear decay to zero."""
+    """Muon on the matrices inside the blocks, AdamW on the rest; warm-up, then a stable rate with a linear decay to
+    zero at the end, or a cosine."""
 
-    muon_rate: float = Field(6e-3, gt=0)
-    adamw_rate: float = Field(3e-3, gt=0)
-    weight_decay: float = Field(0.01, ge=0)
-    momentum: float = Field(0.95, ge=0, lt=1)
-    clip_norm: float = Field(1.0, gt=0)
-    batch_tokens: int = Field(8000, ge=1)
-    steps: int = Field(4000, ge=1)
-    warmup_steps: int = Field(150, ge=0)
-    decay_steps: int = Field(1000, ge=0)
+    name: Literal["muon", "adamw"] = "muon"
+    muon_rate: float = Field(default=6e-3, gt=0)
+    adamw_rate: float = Field(default=3e-3, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    momentum: float = Field(default=0.95, ge=0, lt=1)
+    clip_norm: float = Field(default=1.0, gt=0)
+    batch_tokens: int = Field(default=8000, ge=1, description="tokens an update, padding included, over all processes")
+    micro_batches: int = Field(default=1, ge=1, description="parts of a batch that are computed one after the other")
+    steps: int = Field(default=4000, ge=1)
+    warmup_steps: int = Field(default=150, ge=0)
+    schedule: Literal["stable-decay", "cosine"] = "stable-decay"
+    decay_steps: int = Field(default=1000, ge=0)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    average: float = Field(
+        default=0.0, ge=0, lt=1, description="decay of the moving average of the weights; 0 for none"
+    )
 
     def rate(self, step: int) -> float:
         """The share of the full learning rate at a step (from 0)."""
         warm = min(1.0, (step + 1) / max(1, self.warmup_steps))
-        decay = min(1.0, max(0.0, (self.steps - step) / max(1, self.decay_steps)))
-        return min(warm, decay)
+        if self.schedule == "cosine":
+            done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+            return min(warm, 0.5 * (1 + math.cos(math.pi * min(1.0, max(0.0, done)))))
+        return min(warm, min(1.0, max(0.0, (self.steps - step) / max(1, self.decay_steps))))
+
+
+class Lora(Section):
+    """Low-rank adapters on the last layers in place of training every weight."""
+
+    rank: int = Field(default=8, ge=1)
+    scale: float = Field(default=20.0, gt=0)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    layers: int = Field(default=0, ge=0, description="how many, counted from the last; 0 for all")
+    keys: list[str] = Field(default=["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"])
 
 
 class Report(Section):
     """How often something is said and saved, in steps."""
 
-    log_every: int = Field(20, ge=1)
-    validate_every: int = Field(500, ge=1)
-    save_every: int = Field(100, ge=1)
-    validation_ks: list[float] = [1, 3, 5, float("inf")]
+    log_every: int = Field(default=20, ge=1)
+    validate_every: int = Field(default=500, ge=1)
+    save_every: int = Field(default=100, ge=1)
+    validation_ks: list[float] = Field(default=[1, 3, 5, math.inf], min_length=1)
+
+
+ModelSource = Annotated[
+    Annotated[Path, Tag("directory")] | Annotated[NewModel, Tag("new")],
+    Discriminator(lambda value: "new" if isinstance(value, dict | NewModel) else "directory"),
+]
 
 
 class TrainConfig(Section):
     """One training run."""
 
-    model: Path = Field(description="directory of the checkpoint to start from: config.json, weights, tokenizer")
+    model: ModelSource = Field(description="checkpoint to start from (directory, name), or sizes of a new model")
     data: Data
     mix: Mix = Mix()
     optimiser: Optimiser = Optimiser()
+    lora: Lora | None = None
     report: Report = Report()
-    seed: int = 1
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    run: Path | None = Field(default=None, description="directory of the run; default runs/NAME of the configuration")
+    seed: int = Field(default=1, ge=0)
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="of activations (MLX trainer); auto: bfloat16 on a GPU, float32 on a CPU"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="of the PyTorch trainer")
 
 
 def load_config(path: str | Path, overrides: list[str] | None = None) -> TrainConfig:
@@ -92,7 +154,7 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> TrainCo
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
     if not isinstance(values, dict):
         raise UsageError(f"{path}: expected keys and values")
@@ -105,22 +167,40 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> TrainCo
 
 
 def _override(values: dict[str, Any], override: str) -> None:
+    """Sets one key; a section that is missing, empty or a plain value (`model: DIR`) becomes a section."""
     name, equals, value = override.partition("=")
     if not equals:
         raise UsageError(f"{override!r}: write section.key=value")
     *sections, key = name.split(".")
     for section in sections:
-        values = values.setdefault(section, {})
-    values[key] = yaml.safe_load(value)
+        if not isinstance(values.get(section), dict):
+            values[section] = {}
+        values = values[section]
+    try:
+        values[key] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise UsageError(f"{override!r}: the value is not YAML") from error
 
 
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    section: type[Section] = TrainConfig
+    path: list[str] = []
+    for part in first["loc"]:
+        if part in ("new", "directory") and path == ["model"]:
+            section = NewModel
+            continue
+        path.append(str(part))
+        if part in section.model_fields and (inner := _section_in(section.model_fields[str(part)].annotation)):
+            section = inner
+    key = ".".join(path)
     if first["type"] != "extra_forbidden":
-        return f"{key}: {first['msg']}"
-    section: type[BaseModel] = TrainConfig
-    for part in first["loc"][:-1]:
-        section = section.model_fields[str(part)].annotation or Section
-    near = difflib.get_close_matches(str(first["loc"][-1]), section.model_fields, 1)
+        return f"{key}: {first['msg']}".removesuffix(": ")
+    near = difflib.get_close_matches(path[-1], section.model_fields, 1)
     return f"unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def _section_in(annotation: Any) -> type[Section] | None:
+    """The section that a field holds, maybe or None."""
+    found = [part for part in (annotation, *get_args(annotation)) if isinstance(part, type)]
+    return next((part for part in found if issubclass(part, Section)), None)
