@@ -12,9 +12,7 @@ to page faults.
 import argparse
 import json
 import os
-import queue
 import shutil
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -26,8 +24,10 @@ from safetensors.torch import load_file, save_file
 
 from streamtrans.text.tokenizer import SentencePieceTokenizer
 from streamtrans.training.collator import IGNORE, Batch, Collator
-from streamtrans.training.config import TrainConfig, load_config
-from streamtrans.training.dataset import Filters, Position, batches, read_tsv
+from streamtrans.training.config import NewModel, TrainConfig, load_config
+from streamtrans.training.corpus import read_corpus
+from streamtrans.training.dataset import Position, batches, prefetched
+from streamtrans.training.files import recover, written_aside
 
 FUSED = {
     "self_attn.qkv": ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
@@ -133,17 +133,18 @@ class Qwen2:
 class Trainer:
     """Model, optimisers and place in the data; saved and loaded whole."""
 
-    def __init__(self, config: TrainConfig, run: Path):
-        self.config, self.run, self.step, self.place = config, run, 0, Position()
+    def __init__(self, config: TrainConfig, origin: Path, run: Path):
+        self.config, self.origin, self.run, self.step, self.place = config, origin, run, 0, Position()
         device = config.device if config.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(config.seed)
         self.last = run / "last"
+        recover(self.last)
         resumed = (self.last / "state.json").exists()
-        origin = self.last if resumed else config.model
-        weights = next(p for p in (origin / "stable.safetensors", origin / "model.safetensors") if p.exists())
+        directory = self.last if resumed else origin
+        weights = next(p for p in (directory / "stable.safetensors", directory / "model.safetensors") if p.exists())
         masters = {name: tensor.float().to(device) for name, tensor in load_file(weights).items()}
         masters.pop("lm_head.weight", None)
-        self.model = Qwen2(json.loads((config.model / "config.json").read_text()), masters, device)
+        self.model = Qwen2(json.loads((origin / "config.json").read_text()), masters, device)
         inner = [n for n, p in masters.items() if p.ndim == 2 and ".layers." in n]
         outer = [n for n in masters if n not in inner]
         o = config.optimiser
@@ -185,18 +186,14 @@ class Trainer:
 
     def save(self) -> None:
         """Writes `last/` beside the old one, then swaps them."""
-        fresh = self.run / "last.new"
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        save_file(self.model.masters, fresh / "model.safetensors")
         tensors = {}
         for kind, optimiser in self.optimisers.items():
             for i, state in optimiser.state_dict()["state"].items():
                 tensors |= {f"{kind}/{self.names[kind][i]}/{key}": value for key, value in state.items()}
-        save_file({key: value.contiguous() for key, value in tensors.items()}, fresh / "optimiser.safetensors")
-        (fresh / "state.json").write_text(json.dumps({"step": self.step, "place": asdict(self.place)}))
-        shutil.rmtree(self.last, ignore_errors=True)
-        fresh.rename(self.last)
+        with written_aside(self.last) as fresh:
+            save_file(self.model.masters, fresh / "model.safetensors")
+            save_file({key: value.contiguous() for key, value in tensors.items()}, fresh / "optimiser.safetensors")
+            (fresh / "state.json").write_text(json.dumps({"step": self.step, "place": asdict(self.place)}))
 
     def _resume(self) -> None:
         state = json.loads((self.last / "state.json").read_text())
@@ -214,23 +211,21 @@ class Trainer:
         """Writes a checkpoint in the Hugging Face layout, bf16."""
         to.mkdir(parents=True, exist_ok=True)
         for name in ("config.json", "tokenizer.model"):
-            shutil.copyfile(self.config.model / name, to / name)
+            shutil.copyfile(self.origin / name, to / name)
         save_file({n: p.bfloat16() for n, p in self.model.masters.items()}, to / "model.safetensors", {"format": "pt"})
 
 
-def prefetched(stream: Iterator, collator: Collator) -> Iterator:
-    """(place, batch) of the stream, the next ones built on a thread while a step runs."""
-    ready: queue.Queue = queue.Queue(maxsize=4)
-
-    def fill() -> None:
-        for place, pairs, rng in stream:
-            batch = collator(pairs, rng)
-            batch.mask  # noqa: B018  (cached here, on this thread)
-            ready.put((place, batch))
-
-    threading.Thread(target=fill, daemon=True).start()
-    while True:
-        yield ready.get()
+def check_supported(config: TrainConfig) -> None:
+    """Ends with a message where the configuration asks for what only `streamtrans train` does."""
+    o = config.optimiser
+    asked = {"lora": config.lora, "dropout": o.dropout, "average": o.average, "label_smoothing": o.label_smoothing}
+    asked |= {
+        "sizes of a new model": isinstance(config.model, NewModel),
+        "micro_batches": o.micro_batches > 1,
+        "name=adamw": o.name != "muon",
+    }
+    if unsupported := [name for name, wanted in asked.items() if wanted]:
+        raise SystemExit(f"only `streamtrans train` knows {', '.join(unsupported)}")
 
 
 def main() -> None:
@@ -240,19 +235,17 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("overrides", nargs="*")
     arguments = parser.parse_args()
-    config = load_config(arguments.config, arguments.overrides)
-    data = config.data
-    filters = Filters(data.exclude_domains, data.max_words, data.max_ratio)
-    pairs = read_tsv(data.path, filters, data.source_column, data.target_column)
-    validation = pairs[:: data.validation_every][: data.validation_pairs]
-    held_out = set(validation)
-    pairs = [pair for pair in pairs if pair not in held_out]
+    config, run = load_config(arguments.config, arguments.overrides), arguments.run
+    check_supported(config)
+    assert isinstance(config.model, Path)
+    corpus = read_corpus(config)
     tokenizer = SentencePieceTokenizer(config.model / "tokenizer.model")
-    collator = Collator(tokenizer, data.source_language, data.target_language, **config.mix.model_dump())
-    trainer = Trainer(config, arguments.run)
-    arguments.run.mkdir(parents=True, exist_ok=True)
-    print(f"{len(pairs)} pairs, dropped {dict(filters.dropped)}; from step {trainer.step}", flush=True)
-    run_loop(trainer, collator, pairs, validation)
+    languages = config.data.source_language, config.data.target_language
+    collator = Collator(tokenizer, *languages, **config.mix.model_dump())
+    trainer = Trainer(config, config.model, run)
+    run.mkdir(parents=True, exist_ok=True)
+    print(f"{len(corpus.pairs)} pairs, dropped {corpus.dropped}; from step {trainer.step}", flush=True)
+    run_loop(trainer, collator, corpus.pairs, corpus.validation)
 
 
 def run_loop(trainer: Trainer, collator: Collator, pairs: list, validation: list) -> None:
@@ -260,12 +253,18 @@ def run_loop(trainer: Trainer, collator: Collator, pairs: list, validation: list
     config, report = trainer.config, trainer.config.report
     stream = batches(pairs, collator.lengths, config.optimiser.batch_tokens, config.seed, trainer.place)
     summed, labels, tokens, began = 0.0, 0, 0, time.time()
-    for place, batch in prefetched(stream, collator):
+
+    def collate(item: tuple) -> tuple[Position, Batch]:
+        batch = collator(item[1], item[2])
+        batch.mask  # noqa: B018  (cached here, on the other thread)
+        return item[0], batch
+
+    for place, batch in prefetched(stream, collate):
         if trainer.step >= config.optimiser.steps:
             break
         loss, count = trainer.train_step(batch)
         trainer.place = place
-        summed, labels, tokens = summed + loss, labels + count, tokens + int((batch.entries.kind > 0).sum())
+        summed, labels, tokens = summed + loss, labels + count, tokens + batch.token_count
         row: dict = {}
         if trainer.step % report.log_every == 0:
             row = {"loss": round(summed / labels, 4), "tokens_per_s": round(tokens / (time.time() - began))}

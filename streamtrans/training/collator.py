@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from streamtrans.models.masks import SOURCE, TARGET, Entries, streaming_mask
+from streamtrans.models.masks import PAD, SOURCE, TARGET, Entries, streaming_mask
 from streamtrans.text.tokenizer import Tokenizer
 from streamtrans.text.words import units
 from streamtrans.training.schedules import EVERYTHING, random_schedule, wait_k_schedule
@@ -43,6 +43,22 @@ class Batch:
     def mask(self) -> np.ndarray:
         """The streaming mask (B, L, L), boolean."""
         return streaming_mask(self.entries, self.entries)
+
+    @property
+    def label_count(self) -> int:
+        """Target tokens to predict, end marks included."""
+        return int((self.labels != IGNORE).sum())
+
+    @property
+    def token_count(self) -> int:
+        """Tokens of both halves, padding not counted."""
+        return int((self.entries.kind != PAD).sum())
+
+    def part(self, number: int, parts: int) -> "Batch":
+        """Every `parts`-th row from row `number` on; maybe none."""
+        rows = slice(number, None, parts)
+        entries = Entries(*(field[rows] for field in (self.entries.kind, self.entries.order, self.entries.read)))
+        return Batch(self.ids[rows], self.positions[rows], self.labels[rows], entries)
 
 
 @dataclass(frozen=True)

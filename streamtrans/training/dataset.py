@@ -1,84 +1,64 @@
-"""Sentence pairs: read, filtered with counts of what was dropped and why, and put into batches of like length."""
+"""Sentence pairs: filtered with counts of what was dropped and why, and put into batches of like length."""
 
-import gzip
+import queue
+import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
-from typing import IO
+from typing import TypeVar
 
 import numpy as np
 
-from streamtrans.errors import DataError
+from streamtrans.text.words import units
 
 Pair = tuple[str, str]
+T = TypeVar("T")
+S = TypeVar("S")
 
 
 @dataclass
 class Filters:
-    """What is left out: pairs whose domain is excluded, empty, too long (words), or of unlikely length ratio."""
+    """What is left out: excluded domains, empty sides, damaged text, too many words, unlikely lengths, duplicates.
+
+    max_words: of the longer side. max_ratio: longer side over shorter side in characters, where 10 characters more are
+    always allowed. languages: of source and target, which decide what a word is.
+    """
 
     exclude_domains: Sequence[str] = ()
     max_words: int = 60
     max_ratio: float = 2.5
+    languages: tuple[str, str] = ("", "")
     dropped: Counter[str] = field(default_factory=Counter)
+    _seen: set[Pair] = field(default_factory=set)
 
     def keep(self, source: str, target: str, domain: str = "") -> bool:
         """Whether the pair stays; counts the reason in `dropped` where it does not."""
         reason = self._reason(source, target, domain)
         if reason:
             self.dropped[reason] += 1
+        else:
+            self._seen.add((source, target))
         return not reason
 
     def _reason(self, source: str, target: str, domain: str) -> str:
         if domain and domain in self.exclude_domains:
             return f"domain {domain}"
-        lengths = len(source.split()), len(target.split())
+        lengths = len(units(source, self.languages[0])), len(units(target, self.languages[1]))
         if min(lengths) == 0:
             return "empty side"
+        if "\ufffd" in source + target:
+            return "damaged text"
         if max(lengths) > self.max_words:
             return f"longer than {self.max_words} words"
         shorter, longer = sorted((len(source), len(target)))
-        return "length ratio" if longer > self.max_ratio * shorter + 10 else ""
+        if longer > self.max_ratio * shorter + 10:
+            return "length ratio"
+        return "duplicate" if (source, target) in self._seen else ""
 
-
-def read_tsv(path: str | Path, filters: Filters, source: str, target: str) -> list[Pair]:
-    """Pairs of a tab-separated file (plain or .gz) with a header that names the columns `source` and `target`.
-
-    A column `domain` is used by the filters. Raises DataError with file and line for a missing column or field, and
-    for text that is not UTF-8.
-    """
-    pairs = []
-    with _open(path) as lines:
-        try:
-            header = next(lines, "").rstrip("\n").split("\t")
-            missing = [name for name in (source, target) if name not in header]
-            if missing:
-                raise DataError(f"{path}:1: no column {missing[0]!r}; the header has {', '.join(header)}")
-            columns = header.index(source), header.index(target)
-            domain = header.index("domain") if "domain" in header else -1
-            for number, line in enumerate(lines, 2):
-                cells = line.rstrip("\n").split("\t")
-                if len(cells) != len(header):
-                    raise DataError(f"{path}:{number}: {len(cells)} columns, the header has {len(header)}")
-                pair = cells[columns[0]].strip(), cells[columns[1]].strip()
-                if filters.keep(*pair, cells[domain] if domain >= 0 else ""):
-                    pairs.append(pair)
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path}: not UTF-8 ({error.reason} after {len(pairs)} pairs)") from error
-    if not pairs:
-        raise DataError(f"{path}: no pair left after filters; dropped {dict(filters.dropped)}")
-    return pairs
-
-
-def _open(path: str | Path) -> IO[str]:
-    try:
-        if str(path).endswith(".gz"):
-            return gzip.open(path, "rt", encoding="utf-8")
-        return open(path, encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from error
+    def summary(self) -> str:
+        """What was dropped and why, most frequent first; "nothing" if so."""
+        return ", ".join(f"{number} {reason}" for reason, number in self.dropped.most_common()) or "nothing"
 
 
 @dataclass(frozen=True)
@@ -132,3 +112,34 @@ def _by_length(rows: list[Pair], lengths: list[tuple[int, int]], max_tokens: int
                 widest_source, widest_target = lengths[i]
             cut[-1].append(rows[i])
     return cut
+
+
+def prefetched(stream: Iterator[T], make: Callable[[T], S], ahead: int = 4) -> Generator[S, None, None]:
+    """`make` of each item, the next ones made on a thread while the caller works; what is raised there is raised here.
+
+    The thread ends with the stream, or when the iterator is closed.
+    """
+    ready: queue.Queue[S | BaseException | None] = queue.Queue(ahead)
+    closed = threading.Event()
+
+    def fill() -> None:
+        last: BaseException | None = None
+        try:
+            for item in stream:
+                ready.put(make(item))
+                if closed.is_set():
+                    return
+        except BaseException as error:
+            last = error
+        ready.put(last)
+
+    threading.Thread(target=fill, daemon=True).start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        closed.set()
+        while not ready.empty():
+            ready.get_nowait()

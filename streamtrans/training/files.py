@@ -1,0 +1,52 @@
+"""Directories that are written aside and then renamed, so that a kill never spoils one; no array library needed."""
+
+import errno
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from streamtrans.errors import StreamtransError
+
+_TOKENIZER_FILES = ["tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "generation_config.json"]
+_CHAT_TEMPLATES = ["chat_template*"]
+
+
+@contextmanager
+def written_aside(directory: Path) -> Iterator[Path]:
+    """A fresh directory beside the wanted one, which takes its place when the block ends well.
+
+    Raises StreamtransError when it cannot be written (disk full, not allowed); what was there before stays.
+    """
+    fresh, old = directory.with_name(directory.name + ".new"), directory.with_name(directory.name + ".old")
+    try:
+        recover(directory)
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        yield fresh
+        if directory.exists():
+            directory.rename(old)
+        fresh.rename(directory)
+        shutil.rmtree(old, ignore_errors=True)
+    except (OSError, RuntimeError) as error:  # mlx raises RuntimeError where a write fails
+        shutil.rmtree(fresh, ignore_errors=True)
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = full or shutil.disk_usage(directory.parent).free < 1 << 20
+        reason = "the disk is full" if full else str(error)
+        kept = "; the checkpoint saved before is kept" if directory.exists() else ""
+        raise StreamtransError(f"{directory} could not be saved: {reason}{kept}") from error
+
+
+def recover(directory: Path) -> None:
+    """Puts back what a kill between the two renames of `written_aside` left beside its place."""
+    old = directory.with_name(directory.name + ".old")
+    if old.exists() and not directory.exists():
+        old.rename(directory)
+
+
+def copy_tokenizer(origin: Path, to: Path) -> None:
+    """Copies the tokenizer's files, and the chat template if there is one."""
+    for pattern in _TOKENIZER_FILES + _CHAT_TEMPLATES:
+        for file in origin.glob(pattern):
+            if file.is_file():
+                shutil.copyfile(file, to / file.name)

@@ -1,0 +1,52 @@
+"""The log of a run, JSON lines, and its plot."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+class RunLog:
+    """`log.jsonl`: a row each time something is said; rows of steps that a resumed run repeats are taken out."""
+
+    def __init__(self, file: Path, step: int):
+        """Keeps the rows of a log up to a step."""
+        self.file = file
+        rows = [row for row in read_log(file) if row["step"] <= step] if file.exists() else []
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+    def write(self, row: dict[str, Any]) -> None:
+        """Appends one row."""
+        with open(self.file, "a", encoding="utf-8") as log:
+            log.write(json.dumps(row) + "\n")
+
+
+def read_log(file: Path) -> list[dict[str, Any]]:
+    """The rows of a log; a last line that a kill cut short is left out."""
+    rows = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows
+
+
+def plot_log(file: Path, picture: Path) -> bool:
+    """Draws loss and validation over steps; false, and no picture, where matplotlib is not installed."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return False
+    rows = read_log(file)
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.add_subplot(xlabel="step", ylabel="negative log-likelihood per target token")
+    names = sorted({name for row in rows for name in row if name == "loss" or name.startswith("nll_")})
+    for name in names:
+        points = [(row["step"], row[name]) for row in rows if name in row]
+        label = "training" if name == "loss" else f"validation, k = {name[4:].replace('inf', '∞')}"
+        axes.plot(*zip(*points, strict=True), label=label, linewidth=1, marker="" if name == "loss" else ".")
+    if names:
+        axes.legend()
+    axes.grid(alpha=0.3)
+    figure.savefig(picture, dpi=150)
+    return True

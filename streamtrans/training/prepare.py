@@ -1,0 +1,57 @@
+"""From a configuration to the checkpoint a run starts from: directory, tokenizer, collator."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from streamtrans.errors import ModelError
+from streamtrans.models.loading import find_model, read_config
+from streamtrans.models.settings import TranslationSettings
+from streamtrans.text.tokenizer import Tokenizer, load_tokenizer
+from streamtrans.training.collator import Collator
+from streamtrans.training.config import NewModel, TrainConfig
+from streamtrans.training.corpus import Corpus
+from streamtrans.training.vocabulary import make_checkpoint, translation_section
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The checkpoint a run starts from: its directory, and the config.json that the trained model will have."""
+
+    directory: Path
+    config: dict[str, Any]
+    tokenizer: Tokenizer
+    collator: Collator
+
+
+def start_from(config: TrainConfig, corpus: Corpus, run: Path, make: bool) -> Origin:
+    """The checkpoint to start from; a new one is in `run`/start where the configuration gives sizes.
+
+    make: write that new one; false where it is there already.
+
+    Raises ModelError for a checkpoint that cannot be trained: unreadable, or a tokenizer with more tokens than it has.
+    """
+    if isinstance(config.model, NewModel):
+        directory = run / "start"
+        if make:
+            make_checkpoint(directory, config.model, corpus.pairs, config.data, config.mix, config.seed)
+    else:
+        directory = find_model(config.model)
+    values = read_config(directory)
+    settings = TranslationSettings.from_config(values)
+    tokenizer = load_tokenizer(directory, settings.tokenizer)
+    if tokenizer.vocab_size > values.get("vocab_size", 0):
+        raise ModelError(
+            f"{directory}: the tokenizer has {tokenizer.vocab_size} tokens, the model {values.get('vocab_size')}; "
+            "they do not belong together"
+        )
+    section = translation_section(config.data, config.mix, settings.tokenizer)
+    values["streamtrans"] = {**values.get("streamtrans", {}), **section}
+    collator = Collator(
+        tokenizer,
+        config.data.source_language,
+        config.data.target_language,
+        **config.mix.model_dump(),
+        target_offset=settings.target_position_offset,
+    )
+    return Origin(directory, values, tokenizer, collator)
