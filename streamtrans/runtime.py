@@ -17,7 +17,7 @@ import struct
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import metadata, util
+from importlib import util
 from pathlib import Path
 
 _CHOICE = os.environ.get("STREAMTRANS_BLAS", "")
@@ -40,13 +40,13 @@ def _open_library(path: str) -> ctypes.CDLL:
 
 
 # A library named by its path must be there before mlx is: interposition by name then works where no slot is found.
-_library: ctypes.CDLL | None = None
-_advice: str | None = None
+_named: ctypes.CDLL | None = None
+_complaint: str | None = None
 if _CHOICE not in ("", "off"):
     try:
-        _library = _open_library(_CHOICE)
+        _named = _open_library(_CHOICE)
     except _Unusable as failure:
-        _advice = f"STREAMTRANS_BLAS: {failure}; unset it or give the path of a BLAS library"
+        _complaint = f"STREAMTRANS_BLAS: {failure}; unset it or give the path of a BLAS library"
 
 import mlx.core as mx  # noqa: E402
 
@@ -75,6 +75,8 @@ def on_gpu() -> bool:
 
 def describe() -> Runtime:
     """The runtime as found at import, with versions looked up now."""
+    from importlib import metadata  # 20 ms that only `doctor` needs
+
     backends = tuple(
         f"{d.name} {d.version}"
         for d in metadata.distributions()
@@ -217,10 +219,10 @@ def _name(library: ctypes.CDLL) -> str:
 
 def _install() -> tuple[str, ctypes.CDLL | None, str | None]:
     """(BLAS in use, its library, advice): the chosen one, else the wheel's, else the stock one."""
-    advice = _advice
+    advice = _complaint
     if sys.platform != "linux" or on_gpu() or _CHOICE == "off":
         return "stock", None, advice
-    for candidate in (lambda: _library, _wheel_library):
+    for candidate in (lambda: _named, _wheel_library):
         try:
             if (library := candidate()) is not None:
                 _bind(library)

@@ -26,6 +26,7 @@ _HUB_FILES = [
     "merges.txt",
     "*.model",
 ]
+_SIZES = ["vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"]
 _DEFAULT_THETA = 10000.0  # of Qwen2Config, where a config names no rotary base
 
 
@@ -113,15 +114,11 @@ def model_args(config: dict[str, Any], settings: TranslationSettings) -> ModelAr
     kind = (config.get("rope_parameters") or {}).get("rope_type") or scaling.get("rope_type") or scaling.get("type")
     if kind not in (None, "default") or config.get("use_sliding_window"):
         raise ModelError(f"config.json: rope type {kind!r} and sliding windows are not supported")
-    known = {
-        **config,
-        "rope_theta": rope_theta(config),
-        "target_position_offset": settings.target_position_offset,
-    }
-    try:
-        return ModelArgs.from_dict(known)
-    except (TypeError, ZeroDivisionError) as error:
-        raise ModelError(f"config.json: a size has the wrong type ({error})") from error
+    for name in _SIZES:
+        if name in config and (type(config[name]) is not int or config[name] < 1):
+            raise ModelError(f"config.json: {name} must be a whole number, 1 or more, not {config[name]!r}")
+    special = {"rope_theta": rope_theta(config), "target_position_offset": settings.target_position_offset}
+    return ModelArgs.from_dict({**config, **special})
 
 
 def rope_theta(config: dict[str, Any]) -> float:

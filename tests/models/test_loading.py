@@ -1,0 +1,231 @@
+"""Loading: what works, and one clear line for each thing that can be wrong."""
+
+import json
+import subprocess
+import sys
+
+import mlx.nn as nn
+import numpy as np
+import pytest
+from mlx.utils import tree_flatten
+from tiny_model import difference, tiny_model
+
+from streamtrans.errors import ModelError
+from streamtrans.models import loading
+from streamtrans.models.fused import FusedLayer
+from streamtrans.models.loading import embedded_models, load_checkpoint, load_model
+from streamtrans.models.settings import TranslationSettings
+from streamtrans.runtime import mx
+
+SIZES = {
+    "model_type": "qwen2",
+    "vocab_size": 64,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "tie_word_embeddings": True,
+}
+TOKENS = mx.array([[1, 2, 3]])
+
+
+def saved(folder, weights=None, **config):
+    """A model directory; weights and parts of config.json may be given."""
+    if weights is None:
+        weights = dict(tree_flatten(tiny_model(vocab_size=64, intermediate_size=64).parameters()))
+    mx.save_safetensors(str(folder / "model.safetensors"), weights)
+    (folder / "config.json").write_text(json.dumps({**SIZES, "rope_theta": 10000.0, **config}))
+    return folder
+
+
+def weights_of(folder):
+    return dict(mx.load(str(folder / "model.safetensors")))
+
+
+def test_the_embedded_model():
+    assert "en-pt" in embedded_models()
+    checkpoint = load_checkpoint("en-pt")
+    assert checkpoint.settings.tokenizer == "sentencepiece-suffix"
+    assert (checkpoint.settings.source_language, checkpoint.settings.target_language) == ("en", "pt")
+    assert float("inf") in checkpoint.settings.trained_wait_k
+    assert (checkpoint.directory / "tokenizer.model").exists()
+    assert checkpoint.model(TOKENS).shape == (1, 3, 8000)
+
+
+def test_a_directory(tmp_path):
+    model, config = load_model(saved(tmp_path))
+    assert config["hidden_size"] == 32
+    assert difference(model(TOKENS), tiny_model(vocab_size=64, intermediate_size=64)(TOKENS)) < 1e-4
+
+
+def test_fused_unless_asked_otherwise(tmp_path):
+    saved(tmp_path)
+    assert isinstance(load_model(str(tmp_path))[0].layers[0], FusedLayer)
+    plain, _ = load_model(tmp_path, fuse=False)
+    assert dict(tree_flatten(plain.parameters())).keys() == weights_of(tmp_path).keys()
+
+
+def test_adapters_are_not_fused_away(tmp_path):
+    from mlx_lm.tuner.lora import LoRALinear
+
+    model, _ = load_model(saved(tmp_path), fuse=False)
+    block = model.layers[0]
+    block.self_attn.q_proj = LoRALinear.from_base(block.self_attn.q_proj)
+    assert model.fuse().layers[0] is block
+
+
+def test_computes_in_float32_on_cpu(tmp_path):
+    weights = {k: w.astype(mx.bfloat16) for k, w in weights_of(saved(tmp_path)).items()}
+    model, _ = load_model(saved(tmp_path, weights), fuse=False)
+    assert model(TOKENS).dtype == mx.float32
+
+
+def test_shards(tmp_path):
+    weights = list(weights_of(saved(tmp_path)).items())
+    whole = load_model(tmp_path)[0](TOKENS)
+    (tmp_path / "model.safetensors").unlink()
+    mx.save_safetensors(str(tmp_path / "model-1.safetensors"), dict(weights[::2]))
+    mx.save_safetensors(str(tmp_path / "model-2.safetensors"), dict(weights[1::2]))
+    where = {name: f"model-{1 + i % 2}.safetensors" for i, (name, _) in enumerate(weights)}
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": where}))
+    assert difference(load_model(tmp_path)[0](TOKENS), whole) < 1e-6
+    (tmp_path / "model-2.safetensors").unlink()
+    with pytest.raises(ModelError, match=r"model-2\.safetensors is missing"):
+        load_model(tmp_path)
+    index.write_text("{}")
+    with pytest.raises(ModelError, match="not an index"):
+        load_model(tmp_path)
+
+
+def test_quantised_weights_are_dequantised_on_cpu(tmp_path):
+    model = tiny_model(vocab_size=64, intermediate_size=64)
+    nn.quantize(model, group_size=32, bits=8)
+    saved(tmp_path, dict(tree_flatten(model.parameters())), quantization={"group_size": 32, "bits": 8})
+    loaded, _ = load_model(tmp_path, fuse=False)
+    assert loaded.layers[0].mlp.down_proj.weight.dtype == mx.float32
+    assert difference(loaded(TOKENS), model(TOKENS)) < 1e-3
+    saved(tmp_path, dict(tree_flatten(model.parameters())), quantization={"bits": 8})
+    with pytest.raises(ModelError, match="quantization"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "theta"),
+    [
+        ({"rope_theta": None}, 10000.0),
+        ({"rope_theta": 5000}, 5000.0),
+        ({"rope_theta": None, "rope_parameters": {"rope_type": "default", "rope_theta": 7000.0}}, 7000.0),
+        ({"rope_theta": 7000, "rope_parameters": {"rope_theta": 7000.0}}, 7000.0),
+    ],
+)
+def test_rotary_base_from_either_place(tmp_path, config, theta):
+    model, _ = load_model(saved(tmp_path, **config))
+    assert model.args.rope_theta == theta
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"rope_theta": 1e4, "rope_parameters": {"rope_theta": 1e6}}, "contradict"),
+        ({"rope_theta": "big"}, "rope_theta must be a number above 0"),
+        ({"rope_scaling": {"type": "yarn", "factor": 4.0}}, "rope type 'yarn'"),
+        ({"use_sliding_window": True}, "sliding windows"),
+        ({"model_type": "llama"}, "model_type is 'llama', only qwen2"),
+        ({"hidden_size": "32"}, "hidden_size must be a whole number"),
+        ({"num_attention_heads": 0}, "num_attention_heads must be a whole number"),
+        ({"num_attention_heads": 3}, "must divide one another"),
+        ({"hidden_size": 64}, r"embed_tokens\.weight has shape \(64, 32\), config.json says \(64, 64\)"),
+        ({"num_hidden_layers": 3}, r"the weights lack model\.layers\.2\.\S+ and \d+ more"),
+        ({"num_hidden_layers": 1}, r"the weights have an unknown model\.layers\.1\.\S+ and \d+ more"),
+        ({"tie_word_embeddings": False}, r"the weights lack lm_head\.weight$"),
+        ({"streamtrans": [1]}, "streamtrans must be an object"),
+        ({"streamtrans": {"max_source_words": "60"}}, "max_source_words must be a whole number"),
+        ({"streamtrans": {"target_position_offset": -1}}, "target_position_offset must be a whole number"),
+        ({"streamtrans": {"trained_wait_k": [1, "all"]}}, "trained_wait_k must be a list"),
+        ({"streamtrans": {"length_ratio": 0}}, "length_ratio must be a number above 0"),
+        ({"streamtrans": {"tokenizer": None}}, "tokenizer must be a string"),
+        ({"streamtrans": {"policy": "wait-k"}}, "policy must be an object"),
+    ],
+)
+def test_what_config_json_cannot_say(tmp_path, config, message):
+    with pytest.raises(ModelError, match=message):
+        load_model(saved(tmp_path, **config))
+
+
+def test_unknown_settings_are_left_to_later_versions(tmp_path):
+    section = {"from_the_future": 1, "target_position_offset": 4, "length_ratio": 3, "prompt": "Translate: "}
+    checkpoint = load_checkpoint(saved(tmp_path, streamtrans=section))
+    assert checkpoint.settings == TranslationSettings(target_position_offset=4, length_ratio=3.0, prompt="Translate: ")
+    assert checkpoint.model.args.target_position_offset == 4
+
+
+def test_missing_config(tmp_path):
+    with pytest.raises(ModelError, match=r"has no config\.json"):
+        load_model(tmp_path)
+
+
+def test_config_is_not_json(tmp_path):
+    (saved(tmp_path) / "config.json").write_text("{")
+    with pytest.raises(ModelError, match="cannot be read as JSON"):
+        load_model(tmp_path)
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(ModelError, match="must hold an object"):
+        load_model(tmp_path)
+
+
+def test_missing_weights(tmp_path):
+    (saved(tmp_path) / "model.safetensors").unlink()
+    with pytest.raises(ModelError, match=r"model\.safetensors is missing"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("keep", [0, 5, 400, -100, -1])
+def test_truncated_weights(tmp_path, keep):
+    file = saved(tmp_path) / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:keep])
+    with pytest.raises(ModelError, match="corrupt or truncated"):
+        load_model(tmp_path)
+
+
+def test_noise_instead_of_weights(tmp_path):
+    (saved(tmp_path) / "model.safetensors").write_bytes(np.random.default_rng(0).bytes(4096))
+    with pytest.raises(ModelError, match="corrupt or truncated"):
+        load_model(tmp_path)
+
+
+def test_unknown_name_gets_a_suggestion():
+    with pytest.raises(ModelError, match=r"no model 'en-tp', did you mean en-pt\?; embedded: en-pt"):
+        load_model("en-tp")
+    with pytest.raises(ModelError, match=r"no model './nowhere'; embedded"):
+        load_model("./nowhere")
+
+
+def test_hub_errors_are_one_line(monkeypatch):
+    import huggingface_hub
+
+    def offline(*_args, **_kwargs):
+        raise OSError("no route\nto host")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
+    with pytest.raises(ModelError, match=r"someone/something .* from the Hub: no route$"):
+        load_model("someone/something")
+
+
+def test_hub_models_load_from_their_snapshot(tmp_path, monkeypatch):
+    import huggingface_hub
+
+    asked = []
+    monkeypatch.setattr(
+        huggingface_hub, "snapshot_download", lambda name, **_: asked.append(name) or str(saved(tmp_path))
+    )
+    assert load_checkpoint("someone/something").directory == tmp_path
+    assert asked == ["someone/something"]
+
+
+def test_loading_imports_nothing_slow():
+    heavy = ["mlx_lm", "transformers", "torch", "huggingface_hub", "scipy_openblas32"]
+    code = f"import sys, {loading.__name__} as l; l.load_model('en-pt'); print(sys.modules.keys() & {set(heavy)})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
