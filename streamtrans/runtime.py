@@ -41,6 +41,7 @@ def _open_library(path: str) -> ctypes.CDLL:
 
 # A library named by its path must be there before mlx is: interposition by name then works where no slot is found.
 _named: ctypes.CDLL | None = None
+_named_first = "mlx.core" not in sys.modules
 _complaint: str | None = None
 if _CHOICE not in ("", "off"):
     try:
@@ -200,7 +201,12 @@ def _multiplies_right() -> bool:
 def _bind(library: ctypes.CDLL) -> None:
     """Let mlx multiply with this library, or raise _Unusable and leave everything as it was."""
     function = getattr(library, f"{_prefix(library)}cblas_sgemm")
-    slot = ctypes.c_void_p.from_address(_find_slot("cblas_sgemm"))
+    try:
+        slot = ctypes.c_void_p.from_address(_find_slot("cblas_sgemm"))
+    except _Unusable:
+        if library is _named and _named_first and _multiplies_right():
+            return  # no slot to set, but the linker has met this library's name before mlx's own
+        raise
     stock = slot.value
     slot.value = ctypes.cast(function, ctypes.c_void_p).value
     if not _multiplies_right():

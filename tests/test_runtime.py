@@ -98,6 +98,19 @@ def test_without_the_wheel_there_is_advice(monkeypatch):
 
 
 @on_linux_cpu
+def test_without_a_slot_a_named_library_counts_if_it_came_first(monkeypatch):
+    def no_slot(_symbol):
+        raise runtime._Unusable("no slot")
+
+    monkeypatch.setattr(runtime, "_find_slot", no_slot)
+    monkeypatch.setattr(runtime, "_named", runtime._wheel_library())
+    monkeypatch.setattr(runtime, "_named_first", True)
+    assert runtime._install()[0].startswith("scipy-openblas32")
+    monkeypatch.setattr(runtime, "_named_first", False)
+    assert runtime._install()[0] == "stock"
+
+
+@on_linux_cpu
 def test_an_unknown_machine_is_left_alone(monkeypatch):
     monkeypatch.setattr(runtime, "_JUMP_SLOT", {})
     with pytest.raises(runtime._Unusable, match="not known"):
