@@ -227,15 +227,19 @@ def _install() -> tuple[str, ctypes.CDLL | None, str | None]:
     """(BLAS in use, its library, advice): the chosen one, else the wheel's, else the stock one."""
     advice = _complaint
     if sys.platform != "linux" or on_gpu() or _CHOICE == "off":
-        return "stock", None, advice
-    for candidate in (lambda: _named, _wheel_library):
+        return "Accelerate" if sys.platform == "darwin" else "stock", None, advice
+    if _named is not None:
         try:
-            if (library := candidate()) is not None:
-                _bind(library)
-                return _name(library), library, advice
+            _bind(_named)
+            return _name(_named), _named, None
         except _Unusable as failure:
-            advice = advice or f"slow matrix products: {failure}; see STREAMTRANS_BLAS in the documentation"
-    return "stock", None, advice
+            advice = f"STREAMTRANS_BLAS: {_CHOICE} cannot be used, {failure}"
+    try:
+        library = _wheel_library()
+        _bind(library)
+        return _name(library), library, advice
+    except _Unusable as failure:
+        return "stock", None, advice or f"matrix products are slow: {failure}; install scipy-openblas32"
 
 
 _blas, _library, _advice = _install()
