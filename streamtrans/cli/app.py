@@ -23,6 +23,8 @@ COMMANDS = {
     "score": "Translate a test set and measure quality and latency.",
     "compare": "Compare scored runs, with significance.",
     "inspect": "Show when each word was read and written.",
+    "train": "Train a model on your own sentence pairs.",
+    "distill": "Write training pairs with a teacher's translations.",
     "policies": "List the policies: when to read, when to write.",
     "models": "List the models that are there.",
     "doctor": "Tell what this machine computes with, and what makes it slow.",

@@ -58,6 +58,13 @@ POLICY_OPTIONS: dict[str, tuple[type, str, str]] = {
     "k": (str, "K", "Stay K words behind: 1, 2, … or inf"),
     "catch_up": (float, "C", "Write one word more per 1/C words written"),
     "max_wait": (int, "W", "Write at the latest when W words read are untranslated"),
+    "min_wait": (int, "W", "Write only when W words read are untranslated"),
+    "threshold": (float, "P", "Write when the next word's probability is at least P"),
+    "max_entropy": (float, "H", "Write only when the entropy of the choice is at most H nats"),
+    "agree": (int, "N", "Write what the last N continuations agree on"),
+    "hold": (int, "N", "Keep the last N agreed words back"),
+    "horizon": (int, "N", "Words that a continuation looks ahead"),
+    "mask_words": (int, "N", "Show all but the last N words while reading"),
 }
 
 
@@ -101,6 +108,18 @@ class PolicyChoice:
         if more:
             raise UsageError(f"--wait-k has {1 + len(more)} values; this command takes one")
         return chosen
+
+
+def policy_label(policy: Policy) -> str:
+    """A policy in a few letters: "wait-k 3"."""
+    inside = policy.inside if isinstance(policy, MaxLag) else policy
+    k = getattr(inside, "k", None)
+    return inside.name if k is None else f"{inside.name} {k:g}"
+
+
+def revises(policy: Policy) -> bool:
+    """Whether a policy may take back what it has written."""
+    return policy.name == "retranslate"
 
 
 def takes_policy(command: Command) -> Command:

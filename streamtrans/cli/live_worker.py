@@ -1,0 +1,104 @@
+"""A session in a thread of its own: typing never waits for the model, not even while it loads.
+
+mlx is imported, loaded and used by that one thread, as it wants it. Whoever types puts tasks in and takes messages out.
+"""
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from streamtrans.engine.events import Event
+from streamtrans.policies import Policy
+
+if TYPE_CHECKING:
+    from streamtrans.engine.session import Session
+
+
+class Task(Enum):
+    """What a worker can be told, besides text to translate."""
+
+    END_SENTENCE = "end sentence"
+    FINISH = "finish"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The model is loaded; languages are "" where the checkpoint names none."""
+
+    source_language: str
+    target_language: str
+    policy: Policy
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """A sentence was too long for the model and is translated in parts."""
+
+
+Message = Event | Opened | Segmented | BaseException
+
+
+class Worker:
+    """Opens a session, feeds it what it is given, and hands out what happened; `notify` is called when there is some.
+
+    An exception of the session ends the worker and is the last message.
+    """
+
+    def __init__(self, open_session: "Callable[[], Session]", notify: Callable[[], None]):
+        self._open, self._notify = open_session, notify
+        self._tasks: queue.SimpleQueue[str | Task] = queue.SimpleQueue()
+        self._messages: deque[Message] = deque()
+        self._ended = threading.Event()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def send(self, task: str | Task) -> None:
+        """Text to feed, or what to do after all that was sent before."""
+        self._tasks.put(task)
+
+    def take(self) -> list[Message]:
+        """The messages since the last call."""
+        return [self._messages.popleft() for _ in range(len(self._messages))]
+
+    def join(self) -> None:
+        """Waits for the end, after FINISH or an exception."""
+        self._ended.wait()
+
+    def _run(self) -> None:
+        try:
+            self._serve()
+        except BaseException as error:
+            self._tell(error)
+        finally:
+            # A thread that has used mlx must not end while the interpreter does: its clean-up aborts the process now
+            # and then ("terminate called without an active exception"). So it gives back what it has, and stays.
+            from streamtrans.runtime import mx
+
+            getattr(mx, "clear_streams", lambda: None)()  # of newer versions of mlx
+            self._ended.set()
+            threading.Event().wait()
+
+    def _serve(self) -> None:
+        session = self._open()
+        settings = session.translator.settings
+        self._tell(Opened(settings.source_language or "", settings.target_language or "", session.policy))
+        while not session.finished:
+            self._work(session, self._tasks.get())
+
+    def _work(self, session: "Session", task: str | Task) -> None:
+        segmented = session.segmented
+        if isinstance(task, str):
+            for character in task:  # one at a time: a pasted page shows its first words at once
+                self._tell(*session.feed(character))
+        else:
+            self._tell(*(session.finish() if task is Task.FINISH else session.end_sentence()))
+        if session.segmented and not segmented:
+            self._tell(Segmented())
+
+    def _tell(self, *messages: Message) -> None:
+        if messages:
+            self._messages.extend(messages)
+            self._notify()
