@@ -9,19 +9,20 @@ class Event:
     """One step of a stream.
 
     sentence: from 0. index: word number in its sentence, from 0. text: the word. delay: source words read in this
-    sentence at that moment. time_ms: since the start of the stream.
+    sentence at that moment. time_ms: since the start of the stream, None where nothing was timed (batches).
     """
 
     sentence: int
     index: int
     text: str
     delay: int
-    time_ms: float
+    time_ms: float | None
     type: ClassVar[str] = "event"
 
     def as_dict(self) -> dict[str, Any]:
         """The event as JSON has it, `type` first."""
-        return {"type": self.type, **asdict(self), "time_ms": round(self.time_ms, 3)}
+        time_ms = None if self.time_ms is None else round(self.time_ms, 3)
+        return {"type": self.type, **asdict(self), "time_ms": time_ms}
 
 
 class Read(Event):

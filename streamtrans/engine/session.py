@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _EVENTS = {kind.type: kind for kind in (Read, Write, Revise, End)}
 
 
-def as_event(step: Step, time_ms: float) -> Event:
+def as_event(step: Step, time_ms: float | None) -> Event:
     """A step of a stream with the time at which it happened."""
     return _EVENTS[step.type](step.sentence, step.index, step.text, step.delay, time_ms)
 

@@ -12,7 +12,7 @@ class Transcript:
     """Built from the events of one sentence, in order; one entry a final target word.
 
     source: words read. delays: source words read when the target word was written or last changed. computation_ms: time
-    since the event before it. deleted: target words that were shown and taken back.
+    since the event before it; nothing to rely on unless `timed`. deleted: target words that were shown and taken back.
     """
 
     language: str
@@ -21,13 +21,16 @@ class Transcript:
     delays: list[int] = field(default_factory=list)
     computation_ms: list[float] = field(default_factory=list)
     deleted: int = 0
+    timed: bool = True
 
     @classmethod
     def of(cls, events: Iterable[Event], language: str) -> "Transcript":
         """The transcript of a sentence's events, in this target language."""
         transcript, before = cls(language), None
         for event in events:
-            transcript._add(event, event.time_ms - (event if before is None else before).time_ms)
+            now, then = event.time_ms, (event if before is None else before).time_ms
+            transcript.timed &= now is not None
+            transcript._add(event, 0.0 if now is None or then is None else now - then)
             before = event
         return transcript
 

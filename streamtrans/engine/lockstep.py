@@ -1,0 +1,155 @@
+"""Streams whose source is known beforehand, answered together: one pass of the model a step for all of them.
+
+Two observations make it fast. Source tokens see earlier source only, so all of a segment can be read in one pass before
+anything is written: what a stream has not read yet, its mask hides. And then every step is one target token a row, or a
+few: nothing is padded, whatever the streams decide.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from streamtrans.engine.requests import Forward, Prediction
+from streamtrans.models.lockstep_cache import LockstepCache
+from streamtrans.models.qwen2_streaming import Model
+from streamtrans.runtime import mx
+
+_SLACK = 32  # columns that it does not pay to take out
+
+
+class Answers:
+    """Predictions for B requests from logits (B, R, V): the graph is built at once, the numbers are waited for later.
+
+    A request that wants fewer than R rows takes the last ones.
+    """
+
+    def __init__(self, requests: Sequence[Forward], logits: mx.array, end_id: int):
+        self._requests = requests
+        if banned := [(row, r.banned) for row, r in enumerate(requests) if r.banned is not None]:
+            rows, tokens = (mx.array(column) for column in zip(*banned, strict=True))
+            logits[rows, -1, tokens] = -mx.inf
+        self._best = mx.argmax(logits, axis=-1)
+        self._evidence: tuple[mx.array, ...] = ()
+        if any(request.evidence for request in requests):
+            self._evidence = _evidence(logits[:, -1], self._best[:, -1], end_id)
+
+    @property
+    def arrays(self) -> list[mx.array]:
+        """What to evaluate."""
+        return [self._best, *self._evidence]
+
+    def predictions(self) -> list[Prediction]:
+        """One for each request; waits for the device."""
+        best = np.array(self._best).tolist()
+        wanted = [row[-request.rows :] for row, request in zip(best, self._requests, strict=True)]
+        if not self._evidence:
+            return [Prediction(tokens) for tokens in wanted]
+        numbers = zip(*(np.array(part).tolist() for part in self._evidence), strict=True)
+        return [
+            Prediction(tokens, *evidence) if request.evidence else Prediction(tokens)
+            for request, tokens, evidence in zip(self._requests, wanted, numbers, strict=True)
+        ]
+
+
+def _evidence(logits: mx.array, best: mx.array, end_id: int) -> tuple[mx.array, mx.array, mx.array]:
+    """Probability of the best token, entropy in nats, probability of the end mark, each (B,), from logits (B, V)."""
+    logits = logits.astype(mx.float32)
+    logs = logits - mx.logsumexp(logits, axis=-1, keepdims=True)
+    chances = mx.exp(logs)
+    entropy = -mx.sum(chances * mx.maximum(logs, -1e9), axis=-1)  # a banned token's 0 × −inf is 0
+    return mx.take_along_axis(chances, best[:, None], axis=-1)[:, 0], entropy, chances[:, end_id]
+
+
+class Lockstep:
+    """B rows, each with the whole source of its segment in the cache; answers one `Forward` of each at a time.
+
+    `send` starts a pass on a stream (mlx's) of its own and `receive` waits for it, so that one group's passes can run
+    while another group's streams decide.
+    """
+
+    def __init__(self, model: Model, sources: Sequence[Sequence[int]], end_id: int):
+        """Read the source tokens of every row: B sequences, of similar lengths if padding is to be cheap."""
+        self._model, self._end_id, self._sources = model, end_id, [list(source) for source in sources]
+        self._caches = [LockstepCache() for _ in model.layers]
+        self._device_stream = mx.new_stream(mx.default_device())
+        width = max(map(len, self._sources))
+        self._read = np.zeros(len(sources), np.int64)
+        self._written = np.zeros(len(sources), np.int64)
+        self._seen = np.zeros((len(sources), width), bool)  # the columns that a row's next token sees
+        self._first_target = width
+        ids = np.array([source + [0] * (width - len(source)) for source in self._sources])
+        with mx.stream(self._device_stream):
+            causal = np.tri(width, dtype=bool)[None, None]
+            # lazy: the logits are never asked for, so that the last layer computes keys and values only
+            model.forward(ids, np.arange(width), mask=causal, cache=self._caches)
+            mx.async_eval([cache.state for cache in self._caches])
+
+    def send(self, requests: Sequence[Forward]) -> None:
+        """Start one pass that answers a request of each row."""
+        for row, request in enumerate(requests):
+            self._show_source(row, request.source)
+            if request.take_back:
+                targets = self._first_target + np.flatnonzero(self._seen[row, self._first_target :])
+                self._seen[row, targets[-request.take_back :]] = False
+                self._written[row] -= request.take_back
+        self._compact()
+        lengths = np.array([len(request.target) for request in requests])
+        width, most_rows = int(lengths.max()), max(request.rows for request in requests)
+        # tokens stand at the right, padding at the left: the last rows are the wanted ones
+        ids = np.array([[0] * (width - len(r.target)) + r.target for r in requests])
+        new = np.arange(width) >= width - lengths[:, None]
+        positions = np.maximum(np.arange(width) - (width - lengths)[:, None] + self._written[:, None], 0)
+        mask = self._mask(new)
+        with mx.stream(self._device_stream):
+            rows = range(width - most_rows, width)
+            offset = self._model.args.target_position_offset
+            logits = self._model.forward(ids, positions + offset, mask=mask, cache=self._caches, rows=list(rows))
+            self._answers = Answers(requests, logits, self._end_id)
+            mx.async_eval(self._answers.arrays, [cache.state for cache in self._caches])
+        self._written += lengths
+        self._seen = np.concatenate([self._seen, new], axis=1)
+
+    def receive(self) -> list[Prediction]:
+        """The answers to what was sent; waits for the device."""
+        return self._answers.predictions()
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these rows only, in this order."""
+        self._sources = [self._sources[row] for row in rows]
+        self._read, self._written, self._seen = self._read[rows], self._written[rows], self._seen[rows]
+        with mx.stream(self._device_stream):
+            chosen = mx.array(list(rows))
+            for cache in self._caches:
+                cache.keep(chosen)
+
+    def _show_source(self, row: int, tokens: list[int]) -> None:
+        start = int(self._read[row])
+        end = start + len(tokens)
+        if self._sources[row][start:end] != tokens:
+            raise RuntimeError("a stream read other source tokens than those it was planned with")
+        self._seen[row, start:end] = True
+        self._read[row] = end
+
+    def _compact(self) -> None:
+        """Takes out target columns that no row sees, once they are more than the others: drafts leave many."""
+        targets = self._seen[:, self._first_target :]
+        used = int(targets.sum(axis=1).max(initial=0))
+        if targets.shape[1] <= 2 * used + _SLACK:
+            return
+        order = self._first_target + np.argsort(~targets, axis=1, kind="stable")[:, :used]
+        sources = np.broadcast_to(np.arange(self._first_target), (len(order), self._first_target))
+        columns = np.concatenate([sources, order], axis=1)
+        self._seen = np.take_along_axis(self._seen, columns, axis=1)
+        with mx.stream(self._device_stream):
+            for cache in self._caches:
+                cache.gather(mx.array(columns))
+
+    def _mask(self, new: np.ndarray) -> np.ndarray:
+        """What tokens in the new columns (B, L) see: bool (B, 1, L, N + L). Padding sees all, its result is not used:
+        a row of nothing would give NaN, and NaN would spread through products with masked weights of 0."""
+        length = new.shape[1]
+        if length == 1:
+            return np.concatenate([self._seen, new], axis=1)[:, None, None]
+        before = np.repeat(self._seen[:, None], length, axis=1)
+        among = np.tri(length, dtype=bool) & new[:, None]
+        return (np.concatenate([before, among], axis=2) | ~new[:, :, None])[:, None]

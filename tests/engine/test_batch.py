@@ -1,0 +1,110 @@
+"""Batches give the events of sessions; where they do not, two tokens must have been as good as equal."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from streamtrans.engine import session as session_module
+from streamtrans.engine.batch import WINDOW, BatchEngine, translate_lines
+from streamtrans.policies import Agree, Boundary, Confident, MaxLag, Retranslate, WaitK, WaitKFlush
+
+TIE = 1e-3
+LINES = [
+    "Good morning.",
+    "",
+    "The government said on Monday that it would not change its policy before the elections next year.",
+    "We went home because it had begun to rain heavily in the afternoon.",
+    "   ",
+    "I would like to book a table for two people tomorrow evening.",
+    "Yes",
+    "He was born in 1984, in a small town near the border, and moved to the capital when he was twelve years old.",
+    "The train to Lisbon leaves at 9:30 from platform 4; please have your ticket ready.",
+    "Dr. Smith said that 3.5 million people were affected. Most of them live in the U.S.",
+]
+POLICIES = [
+    WaitK(1), WaitK(3), WaitK(float("inf")), WaitK(2, catch_up=0.25), Boundary(), WaitKFlush(2), MaxLag(Boundary(), 3),
+    Agree(2), Confident(0.6), Retranslate(1),
+]  # fmt: skip
+
+
+def seen(events):
+    return [(e.type, e.sentence, e.index, e.text, e.delay) for e in events]
+
+
+def smallest_margin(translator, policy, line, monkeypatch):
+    """How close the two best tokens of any choice in a session come; choices of a banned token aside."""
+    margins, answer = [np.inf], session_module.answer
+
+    def noting(request, logits, end_id):
+        best = np.sort(np.array(logits), axis=-1)[-request.rows :]
+        margins.append(float((best[:, -1] - best[:, -2]).min()))
+        return answer(request, logits, end_id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session_module, "answer", noting)
+        translator.session(policy).feed_line(line)
+    return min(margins)
+
+
+def assert_same(translator, policy, lines, found, monkeypatch):
+    """Every line has the events that a session gives; gives the number of ties."""
+    assert [number for number, _ in found] == list(range(len(lines)))
+    ties = 0
+    for line, (_, events) in zip(lines, found, strict=True):
+        wanted = translator.session(policy).feed_line(line)
+        if seen(events) != seen(wanted):
+            margin = smallest_margin(translator, policy, line, monkeypatch)
+            assert margin < TIE, f"{line!r} differs, and no choice was closer than {margin}"
+            ties += 1
+    return ties
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=str)
+def test_the_embedded_model_gives_the_events_of_a_session(en_pt, policy, monkeypatch):
+    found = list(translate_lines(en_pt, LINES, policy, batch_size=6))
+    assert assert_same(en_pt, policy, LINES, found, monkeypatch) <= 1
+    assert not any(e.time_ms for _, events in found for e in events)
+
+
+words = st.text("abcdé.,", min_size=1, max_size=5)
+line = st.lists(words, max_size=30).map(" ".join)
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lines=st.lists(line, max_size=12), policy=st.sampled_from(POLICIES), batch_size=st.integers(1, 9))
+def test_any_lines_and_any_batch_size(random_translator, lines, policy, batch_size, monkeypatch):
+    found = list(translate_lines(random_translator, lines, policy, batch_size))
+    assert_same(random_translator, policy, lines, found, monkeypatch)
+
+
+def test_long_lines_are_cut_and_counted(random_translator, monkeypatch):
+    lines = ["a b c", " ".join("abcdefghij" * 5), "d e"]
+    engine = BatchEngine(random_translator, WaitK(3), batch_size=4)
+    found = list(engine.translate(lines))
+    assert engine.segmented == 1
+    assert_same(random_translator, WaitK(3), lines, found, monkeypatch)
+
+
+def test_results_come_in_order_and_no_more_is_read_than_a_window(en_pt):
+    read = []
+
+    def source():
+        for number in range(1000):
+            read.append(number)
+            yield "Good morning, my friend." if number % 2 else "Yes"
+
+    results = translate_lines(en_pt, source(), WaitK(1), batch_size=4)
+    assert next(results)[0] == 0
+    assert len(read) <= WINDOW * 4
+    assert [next(results)[0] for _ in range(30)] == list(range(1, 31))
+    assert len(read) <= 3 * WINDOW * 4
+
+
+def test_a_stream_that_reads_otherwise_than_planned_is_a_bug_and_said_so(en_pt):
+    from streamtrans.engine.lockstep import Lockstep
+    from streamtrans.engine.requests import Forward
+
+    group = Lockstep(en_pt.model, [[10, 11, 12]], en_pt.tokenizer.end_id)
+    with pytest.raises(RuntimeError, match="planned"):
+        group.send([Forward([10, 99], [2])])
