@@ -1,0 +1,29 @@
+"""Small tables: drawn on a terminal, tab-separated anywhere else."""
+
+import sys
+from collections.abc import Sequence
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """One line a row under the names of the columns; the last column takes the room that is left."""
+    if not sys.stdout.isatty():
+        for row in [columns, *rows]:
+            print("\t".join(cell.replace("\n", " ") for cell in row))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column == columns[0])
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False).print(table)
+
+
+def print_fields(fields: Sequence[tuple[str, str]]) -> None:
+    """One line a field, name first; tab-separated where nobody looks."""
+    width = max(len(name) for name, _ in fields)
+    for name, value in fields:
+        print(f"{name:<{width}}  {value}" if sys.stdout.isatty() else f"{name}\t{value}")
