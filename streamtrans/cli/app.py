@@ -152,7 +152,7 @@ def _complain_of_usage(error: Any) -> int:
     context = getattr(error, "ctx", None)
     whose = context.command_path if context else "streamtrans"
     message = error.format_message().rstrip(".")
-    return _complain(f"{message[:1].lower()}{message[1:]}; see {whose} --help", error.exit_code, whose)
+    return _complain(f"{message[:1].lower()}{message[1:]} (see {whose} --help)", error.exit_code, whose)
 
 
 def _drop_output() -> None:
