@@ -45,8 +45,6 @@ def translate_lines(
 class BatchEngine:
     """Translates lines in lockstep; `segmented` counts the lines that were too long for the model in one piece."""
 
-    timed = False
-
     def __init__(self, translator: "Translator", policy: Policy | None = None, batch_size: int | None = None):
         self.translator = translator
         self.policy = policy or translator.default_policy

@@ -1,0 +1,108 @@
+"""Several machines, or several processes of one: lines are split by rank, and rank 0 gets all results in order.
+
+`mlx.launch` starts the same command on every rank. Every rank reads the same lines, translates its share of each chunk,
+and hands it to the others in one collective, after which rank 0 has the chunk and writes it. So what is written is
+always a beginning of the whole, and `--resume` needs nothing but the output.
+"""
+
+import json
+import os
+import signal
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+from streamtrans.errors import StreamtransError
+
+if TYPE_CHECKING:
+    from streamtrans.engine.events import Event
+
+_STARTED_BY_LAUNCHER = ("MLX_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK")
+_LOST = "another rank has died or was stopped; what was written is kept, and --resume goes on from it"
+
+
+class Engine(Protocol):
+    """What translates lines: `BatchEngine`, `SequentialEngine`, or either of them on several ranks."""
+
+    segmented: int
+
+    def translate(self, lines: Iterable[str]) -> "Iterator[tuple[int, list[Event]]]":
+        """(number from 0, events) of each line, in order."""
+
+
+class Ranks:
+    """The processes of this launch; alone where there was none. `leads` is true of the one that writes."""
+
+    def __init__(self) -> None:
+        self.rank, self.size = 0, 1
+        if any(name in os.environ for name in _STARTED_BY_LAUNCHER):
+            from streamtrans.runtime import mx
+
+            self._group = mx.distributed.init()
+            self.rank, self.size = self._group.rank(), self._group.size()
+            signal.signal(signal.SIGTERM, _stopped)  # what the launcher does to all when one dies
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is rank 0, which reads what was done and writes what is new."""
+        return self.rank == 0
+
+    def from_leader(self, value: Any) -> Any:
+        """Rank 0's value, on every rank; anything that JSON can say."""
+        return value if self.size == 1 else self.gather(value)[0]
+
+    def gather(self, value: Any) -> list[Any]:
+        """Every rank's value, by rank, on every rank. Raises StreamtransError when one of them is gone."""
+        import numpy as np
+
+        from streamtrans.runtime import mx
+
+        data = np.frombuffer(json.dumps(value).encode(), np.uint8)
+        try:
+            lengths = np.array(mx.distributed.all_gather(mx.array([len(data)]), group=self._group)).tolist()
+            padded = np.zeros(max(lengths), np.uint8)
+            padded[: len(data)] = data
+            everything = np.array(mx.distributed.all_gather(mx.array(padded), group=self._group))
+        except RuntimeError as error:
+            raise StreamtransError(_LOST) from error
+        parts = everything.reshape(self.size, -1)
+        return [json.loads(bytes(part[:length])) for part, length in zip(parts, lengths, strict=True)]
+
+    def share(self, engine: Engine, chunk: int) -> Engine:
+        """The engine, its lines spread over the ranks in chunks of `chunk` lines a rank; itself where it is alone."""
+        return engine if self.size == 1 else _Spread(self, engine, chunk)
+
+
+def _stopped(*_: object) -> NoReturn:
+    raise StreamtransError(_LOST)
+
+
+class _Spread:
+    """An engine on several ranks; only rank 0 is given results."""
+
+    def __init__(self, ranks: Ranks, engine: Engine, chunk: int):
+        self._ranks, self._engine, self._chunk = ranks, engine, chunk
+        self.segmented = 0
+
+    def translate(self, lines: Iterable[str]) -> "Iterator[tuple[int, list[Event]]]":
+        ranks, numbered = self._ranks, iter(lines)
+        base = 0
+        while chunk := list(islice(numbered, self._chunk * ranks.size)):
+            own = [_packed(events) for _, events in self._engine.translate(chunk[ranks.rank :: ranks.size])]
+            shares = ranks.gather({"segmented": self._engine.segmented, "lines": own})
+            self.segmented = sum(share["segmented"] for share in shares)
+            if ranks.leads:
+                for number in range(len(chunk)):
+                    yield base + number, _unpacked(shares[number % ranks.size]["lines"][number // ranks.size])
+            base += len(chunk)
+
+
+def _packed(events: "list[Event]") -> list[list[Any]]:
+    return [[e.type, e.sentence, e.index, e.text, e.delay, e.time_ms] for e in events]
+
+
+def _unpacked(rows: list[list[Any]]) -> "list[Event]":
+    from streamtrans.engine.requests import Step
+    from streamtrans.engine.session import as_event
+
+    return [as_event(Step(*fields), time_ms) for *fields, time_ms in rows]

@@ -1,0 +1,129 @@
+"""From events to what is scored, what a run is called, and its folder while it grows."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from streamtrans.engine.transcript import Transcript
+from streamtrans.errors import DataError, UsageError
+from streamtrans.evaluation import instances as logs
+from streamtrans.evaluation.clock import WORD_MS, simulate
+from streamtrans.evaluation.files import write_atomically
+from streamtrans.evaluation.instances import Instance, unit_of
+from streamtrans.evaluation.report import Scores, save
+from streamtrans.evaluation.runs import LOG
+from streamtrans.policies import POLICIES, MaxLag, Policy
+
+if TYPE_CHECKING:
+    from streamtrans.engine.events import Event
+    from streamtrans.models.settings import TranslationSettings
+
+_CONFIGURATION = "configuration.json"
+
+
+def as_instance(
+    index: int,
+    events: "Sequence[Event]",
+    settings: "TranslationSettings",
+    reference: str | None = None,
+    word_ms: float = WORD_MS,
+) -> Instance:
+    """The instance of a line's events; with elapsed times, on the simulated clock, if the events were timed."""
+    source_language, target_language = settings.source_language or "", settings.target_language or ""
+    transcript = Transcript.of(events, target_language)
+    timed = transcript.timed and bool(events)
+    elapsed, elapsed_ms = simulate(transcript.delays, transcript.computation_ms, word_ms) if timed else (None, None)
+    return Instance(
+        index=index,
+        source=tuple(transcript.source),
+        source_length=len(transcript.source),
+        prediction=transcript.text,
+        delays=tuple(transcript.delays),
+        reference=reference,
+        elapsed=elapsed,
+        elapsed_ms=elapsed_ms,
+        deleted=transcript.deleted,
+        unit=unit_of(target_language),
+        source_unit=unit_of(source_language),
+    )
+
+
+def policy_options(policy: Policy) -> dict[str, Any]:
+    """Name and options of a policy, as the configuration of a run states them; k = ∞ is "inf"."""
+    inside = policy.inside if isinstance(policy, MaxLag) else policy
+    known = POLICIES[inside.name].options
+    options = {f.name: getattr(inside, f.name) for f in fields(inside) if f.name in known}  # type: ignore[arg-type]
+    stated = {name: "inf" if value == float("inf") else value for name, value in options.items()}
+    return {"policy": inside.name, **stated, "max_lag": policy.words if isinstance(policy, MaxLag) else None}
+
+
+def wait_k_of(policy: Policy) -> float | None:
+    """The k of a policy that has one."""
+    k: float | None = getattr(policy.inside if isinstance(policy, MaxLag) else policy, "k", None)
+    return k
+
+
+def run_name(policy: Policy) -> str:
+    """What the folder of a run is called: "wait-3", "agree-hold-1"; policies that differ have names that differ."""
+    options = policy_options(policy)
+    name = options.pop("policy")
+    defaults = POLICIES[name].options
+    k, max_lag = options.pop("k", None), options.pop("max_lag")
+    parts = [name] if k is None else ["wait" if name == "wait-k" else name, _short(k)]
+    for option, value in options.items():
+        if value != defaults[option] and not (value == "inf" and defaults[option] == float("inf")):
+            parts += [option.replace("_", "-"), _short(value)]
+    if max_lag is not None:
+        parts += ["max-lag", _short(max_lag)]
+    return "-".join(parts)
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+class RunFolder:
+    """The folder of one run: a log that grows with the run, the configuration from its start, scores at its end."""
+
+    def __init__(self, directory: Path, configuration: dict[str, Any]):
+        self.log = directory / LOG
+        self._directory, self._configuration = directory, configuration
+
+    def begin(self, resume: bool) -> list[Instance]:
+        """Start a new run, or `resume` the one that is there: the instances it has.
+
+        Raises UsageError when that one was started with other options, DataError for a log that is damaged.
+        """
+        done = self._found() if resume else []
+        if not done:
+            record = {"configuration": self._configuration}
+            write_atomically(self._directory / _CONFIGURATION, json.dumps(record, ensure_ascii=False) + "\n")
+            logs.write_log(self.log, [])
+        return done
+
+    def _found(self) -> list[Instance]:
+        file = self._directory / _CONFIGURATION
+        if not file.exists():
+            return []
+        try:
+            before = json.loads(file.read_text(encoding="utf-8"))["configuration"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{file}: cannot be read ({error}); run again without --resume") from None
+        now = json.loads(json.dumps(self._configuration))
+        for name in now:
+            if before.get(name) != now[name]:
+                raise UsageError(
+                    f"{self._directory} was started with {name} {before.get(name)!r}, not {now[name]!r}: "
+                    "resume with the same options, or run without --resume"
+                )
+        return logs.resume(self.log)
+
+    def add(self, instance: Instance) -> None:
+        """One more line of the log, on disk when this returns."""
+        logs.append(self.log, [instance])
+
+    def finish(self, instances: Sequence[Instance], scores: Scores) -> None:
+        """Write what belongs to a complete run."""
+        save(self._directory, instances, scores, self._configuration)

@@ -1,0 +1,106 @@
+"""A test set under one model: translated with a policy, recorded as it goes, resumed where it stopped."""
+
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from streamtrans.cli.corpus import read_parallel
+from streamtrans.cli.launch import Engine, Ranks
+from streamtrans.cli.live_output import SEGMENTED
+from streamtrans.cli.progress import progress
+from streamtrans.cli.recording import RunFolder, as_instance, run_name
+from streamtrans.errors import DataError, UsageError
+from streamtrans.evaluation.instances import Instance
+from streamtrans.policies import Policy
+
+if TYPE_CHECKING:
+    from streamtrans.engine.translator import Translator
+
+_SEQUENTIAL_CHUNK = 32
+
+
+class TestSet:
+    """Sources, references, and the model that translates them; on several ranks each has all of it."""
+
+    __test__ = False  # pytest, this is not a test
+
+    def __init__(self, path: Path, sources: list[str], references: list[str], model: str):
+        self.path, self.sources, self.references, self.model = path, sources, references, model
+        self._ranks = Ranks()
+        self._warned = False
+
+    @classmethod
+    def of(cls, source: Path | None, references: Path | None, limit: int | None, model: str) -> "TestSet":
+        """The first `limit` sentences of two files. Raises UsageError where one is not given, DataError as reading."""
+        if source is None or references is None:
+            raise UsageError("score needs SOURCE and REFERENCE, or --from-log FILE")
+        return cls(source, *read_parallel(source, references, limit), model)
+
+    @property
+    def name(self) -> str:
+        """What the curve of its runs is called."""
+        return Path(self.model).name
+
+    @cached_property
+    def translator(self) -> "Translator":
+        """The model, loaded when it is first asked for."""
+        from streamtrans.engine.translator import load
+
+        return load(self.model)
+
+    def configuration(self) -> dict[str, Any]:
+        """What a run's folder says about it."""
+        return {"model": self.model, "source": str(self.path), "sentences": len(self.sources)}
+
+    def translate(
+        self,
+        policy: Policy,
+        folder: RunFolder | None,
+        resume: bool,
+        *,
+        batch_size: int | None,
+        sequential: bool,
+        word_ms: float,
+        shown: bool,
+    ) -> list[Instance] | None:
+        """The instances of a run, each in the folder's log as soon as it is there; None on a rank that does not lead.
+
+        Raises DataError when the log to resume is of other sentences.
+        """
+        ranks, settings = self._ranks, self.translator.settings
+        instances = folder.begin(resume) if folder and ranks.leads else []
+        self._check(instances)
+        done = ranks.from_leader(len(instances))
+        engine = self._engine(policy, batch_size, sequential)
+        with progress(run_name(policy), len(self.sources), done, shown and ranks.leads) as advance:
+            for number, events in engine.translate(self.sources[done:]):
+                index = done + number
+                instance = as_instance(index, events, settings, self.references[index], word_ms)
+                instances.append(instance)
+                if folder:
+                    folder.add(instance)
+                advance()
+        if engine.segmented and ranks.leads and not self._warned:
+            self._warned = True
+            print(f"streamtrans: warning: {SEGMENTED}", file=sys.stderr)
+        return instances if ranks.leads else None
+
+    def _engine(self, policy: Policy, batch_size: int | None, sequential: bool) -> Engine:
+        if sequential:
+            from streamtrans.engine.sequential import SequentialEngine
+
+            return self._ranks.share(SequentialEngine(self.translator, policy), _SEQUENTIAL_CHUNK)
+        from streamtrans.engine.batch import WINDOW, BatchEngine
+
+        engine = BatchEngine(self.translator, policy, batch_size)
+        return self._ranks.share(engine, WINDOW * engine.batch_size)
+
+    def _check(self, done: list[Instance]) -> None:
+        """Whether these are the first sentences of this test set."""
+        if len(done) > len(self.sources):
+            raise DataError(f"the log has {len(done)} sentences and {self.path} {len(self.sources)}: another test set?")
+        for number, instance in enumerate(done):
+            same = instance.source is None or "".join(instance.source) == "".join(self.sources[number].split())
+            if instance.index != number or not same or instance.reference != self.references[number]:
+                raise DataError(f"the log to resume differs from {self.path} at sentence {number + 1}")
