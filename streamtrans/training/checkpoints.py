@@ -32,9 +32,21 @@ def save_tree(file: Path, tree: Any) -> None:
     mx.save_safetensors(str(file), {name: mx.contiguous(array) for name, array in arrays})
 
 
-def load_tree(file: Path) -> Any:
-    """What `save_tree` wrote; DataError if it cannot be read."""
+def load_tree(file: Path, like: Any = None) -> Any:
+    """What `save_tree` wrote, in order; DataError if it cannot be read, or has other names than the tree `like`."""
     try:
-        return tree_unflatten(list(cast(dict[str, mx.array], mx.load(str(file), "safetensors")).items()))
+        tree = in_order(mx.load(str(file), "safetensors"))
     except (RuntimeError, ValueError) as error:
         raise DataError(f"{file} is corrupt or truncated: {error}") from error
+    if like is not None and (other := _names(like) ^ _names(tree)):
+        raise DataError(f"{file} does not hold the arrays of this run: {min(other)}")
+    return tree
+
+
+def in_order(tree: Any) -> Any:
+    """The same tree, names sorted: sums over a tree are taken in its order and must round the same each time."""
+    return tree_unflatten(sorted(cast(list[tuple[str, mx.array]], tree_flatten(tree)), key=lambda item: item[0]))
+
+
+def _names(tree: Any) -> set[str]:
+    return {name for name, _ in cast(list[tuple[str, mx.array]], tree_flatten(tree))}

@@ -12,7 +12,7 @@ from mlx.utils import tree_flatten, tree_map
 from streamtrans.errors import DataError, StreamtransError, UsageError
 from streamtrans.models.loading import load_checkpoint
 from streamtrans.runtime import mx, on_gpu
-from streamtrans.training.checkpoints import load_tree, save_tree, write_model
+from streamtrans.training.checkpoints import in_order, load_tree, save_tree, write_model
 from streamtrans.training.collator import Batch
 from streamtrans.training.config import TrainConfig
 from streamtrans.training.dataset import Pair, Position
@@ -53,7 +53,7 @@ class Trainer:
         add_dropout(self.model, config.optimiser.dropout)
         if config.lora:
             add_adapters(self.model, config.lora, config.seed)
-        self.weights = tree_map(lambda p: p.astype(mx.float32), self.model.trainable_parameters())
+        self.weights = in_order(tree_map(lambda p: p.astype(mx.float32), self.model.trainable_parameters()))
         half = config.precision == "bfloat16" or (config.precision == "auto" and on_gpu())
         self.precision = mx.bfloat16 if half else mx.float32
         self.optimisers = Optimisers(config.optimiser, adapters=config.lora is not None)
@@ -107,11 +107,11 @@ class Trainer:
         mx.eval(weights, norm, likelihood, self.optimisers.whole.state)
         if not math.isfinite(float(norm) + float(likelihood)):
             raise TrainingError(f"loss {float(likelihood):g}, gradient norm {float(norm):g}")
-        self.weights = weights
+        self.weights = in_order(weights)
         if self.average is not None:
             # Early on the average follows quickly: its start is the worst of all weights.
             keep = min(self.config.optimiser.average, (1 + self.progress.step) / (10 + self.progress.step))
-            self.average = tree_map(lambda a, w: keep * a + (1 - keep) * w, self.average, weights)
+            self.average = tree_map(lambda a, w: keep * a + (1 - keep) * w, self.average, self.weights)
             mx.eval(self.average)
         self.progress.step += 1
 
@@ -166,11 +166,12 @@ class Trainer:
                     f"{last} was trained with {name}={fixed.get(name)}, not {value}; choose another run=DIR"
                 )
         self.progress = Progress(state["step"], place, math.inf if best is None else best, fixed)
-        self.weights = load_tree(last / ("adapters.safetensors" if self.config.lora else "model.safetensors"))
+        weights = last / ("adapters.safetensors" if self.config.lora else "model.safetensors")
+        self.weights = load_tree(weights, like=self.weights)
         self.optimisers.whole.state = load_tree(last / "optimiser.safetensors")
         if self.average is not None:
             kept = last / "average.safetensors"
-            self.average = load_tree(kept) if kept.exists() else self.weights
+            self.average = load_tree(kept, like=self.weights) if kept.exists() else self.weights
 
 
 def _plain(number: float) -> float | None:
