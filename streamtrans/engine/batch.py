@@ -16,6 +16,7 @@ from streamtrans.engine.requests import Forward, Prediction, SourceWord
 from streamtrans.engine.session import as_event
 from streamtrans.engine.stream import Stream
 from streamtrans.policies import Policy, WaitK
+from streamtrans.runtime import blas_threads
 from streamtrans.text.words import units
 
 if TYPE_CHECKING:
@@ -54,8 +55,9 @@ class BatchEngine:
     def translate(self, lines: Iterable[str]) -> Iterator[Result]:
         """As `translate_lines`."""
         numbered = enumerate(lines)
-        while window := list(islice(numbered, WINDOW * self.batch_size)):
-            yield from self._in_order(window)
+        with blas_threads(1):
+            while window := list(islice(numbered, WINDOW * self.batch_size)):
+                yield from self._in_order(window)
 
     def _in_order(self, window: list[tuple[int, str]]) -> Iterator[Result]:
         finished: dict[int, list[Event]] = {}

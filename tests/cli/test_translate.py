@@ -1,0 +1,216 @@
+"""`streamtrans translate` as a program: lines, errors, interruption, several ranks."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
+
+import pytest
+
+from streamtrans.engine.translator import load
+
+COMMAND = [sys.executable, "-m", "streamtrans", "translate"]
+LAUNCHER = shutil.which("mlx.launch", path=sysconfig.get_path("scripts")) or shutil.which("mlx.launch")
+needs_launcher = pytest.mark.skipif(LAUNCHER is None, reason="mlx.launch is not installed")
+TEXT = "Good morning.\n\nI would like to book a table for two people tomorrow evening.\n   \nYes\n"
+
+
+def translate(*arguments, stdin=None, command=COMMAND, **settings):
+    data = stdin if stdin is None or isinstance(stdin, bytes) else stdin.encode()
+    return subprocess.run(
+        [*command, *map(str, arguments)], input=data, capture_output=True, timeout=120, **settings
+    )  # fmt: skip
+
+
+def error_of(result):
+    """The one line of complaint."""
+    lines = result.stderr.decode().splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def en_pt():
+    return load("en-pt")
+
+
+@pytest.fixture
+def source(tmp_path):
+    file = tmp_path / "source.en"
+    file.write_text(TEXT)
+    return file
+
+
+def test_a_line_in_a_line_out(source, tmp_path, en_pt):
+    out = tmp_path / "out.pt"
+    result = translate(source, "-o", out, "--wait-k", 3)
+    assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")
+    assert out.read_text().split("\n") == [en_pt.translate(line) for line in TEXT.split("\n")]
+    assert translate("-", "--wait-k", 3, "--batch-size", 1, stdin=TEXT).stdout.decode() == out.read_text()
+    assert translate(source, "--limit", 3).stdout.decode().count("\n") == 3
+
+
+def test_json_events(source):
+    lines = translate(source, "--json").stdout.decode().splitlines()
+    events = [json.loads(line) for line in lines]
+    assert [e["sentence"] for e in events if e["type"] == "end"] == [0, 1, 2, 3, 4]
+    assert {e["type"] for e in events} == {"read", "write", "end"}
+    assert all(e["time_ms"] is None for e in events)
+
+
+def test_log_of_a_run(source, tmp_path):
+    result = translate(source, "--save-log", tmp_path / "run", "--wait-k", 2)
+    instances = [json.loads(line) for line in (tmp_path / "run" / "instances.log").read_text().splitlines()]
+    assert [i["prediction"] for i in instances] == result.stdout.decode().splitlines()
+    assert (tmp_path / "run" / "scores.json").exists()
+    assert json.loads((tmp_path / "run" / "configuration.json").read_text())["configuration"]["k"] == 2
+
+
+def test_bytes_that_are_not_utf8_end_the_output_not_before(tmp_path):
+    result = translate("-", stdin=b"Good morning.\nbad \xff byte\nYes\n")
+    assert result.returncode == 1
+    assert result.stdout.count(b"\n") == 1
+    assert error_of(result) == (
+        "streamtrans: standard input:2: not UTF-8 (byte 0xff at column 5); convert the file to UTF-8"
+    )
+
+
+def test_a_byte_order_mark_and_windows_lines(tmp_path):
+    plain, windows = (translate("-", stdin=data) for data in (b"Yes\nNo\n", b"\xef\xbb\xbfYes\r\nNo\r\n"))
+    assert plain.stdout == windows.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        (["missing.en"], 1, "missing.en: No such file or directory"),
+        (["empty.en"], 1, "empty.en is empty"),
+        (["source.en", "--wait-k", "0"], 2, "--wait-k is '0'"),
+        (["source.en", "--wait-k", "three"], 2, "--wait-k is 'three'"),
+        (["source.en", "--wait-k", "1,3"], 2, "takes one"),
+        (["source.en", "--max-wait", "3"], 2, "--max-wait needs --policy"),
+        (["source.en", "--model", "en-p"], 1, "did you mean en-pt?"),
+        (["source.en", "-o", "source.en"], 2, "is the input"),
+        (["source.en", "-o", "no/such/folder"], 1, "No such file or directory"),
+        (["source.en", "--resume"], 2, "needs -o OUT"),
+        (["source.en", "--batch-size", "0"], 2, "batch-size"),
+    ],
+)
+def test_errors_are_one_line(source, tmp_path, arguments, code, complaint):
+    (tmp_path / "empty.en").touch()
+    result = translate(*arguments, cwd=tmp_path)
+    assert result.returncode == code
+    assert result.stdout == b""
+    assert complaint in error_of(result)
+    assert source.read_text() == TEXT
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_no_space_left(source):
+    result = translate(source, "-o", "/dev/full")
+    assert result.returncode == 1
+    assert "no space left" in error_of(result)
+
+
+def test_long_lines_warn_once():
+    long = " ".join(["word"] * 150)
+    result = translate("-", "--batch-size", 2, stdin=f"{long}\n{long}\nYes\n")
+    assert result.stdout.count(b"\n") == 3
+    assert error_of(result) == "streamtrans: warning: a sentence was too long for the model; it is translated in parts"
+
+
+def test_interruption_keeps_what_is_finished(tmp_path, source):
+    out = tmp_path / "out.pt"
+    source.write_text(TEXT * 400)
+    process = subprocess.Popen(
+        [*COMMAND, str(source), "-o", str(out), "--batch-size", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    while not (out.exists() and out.read_bytes().count(b"\n") > 5):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[1] == b""
+    assert process.returncode == 130
+    assert 5 < out.read_bytes().count(b"\n") < 2000
+
+
+def test_resuming_gives_what_one_run_gives(tmp_path, source):
+    whole, out, log = tmp_path / "whole.pt", tmp_path / "out.pt", tmp_path / "run"
+    translate(source, "-o", whole)
+    out.write_bytes(b"".join(whole.read_bytes().splitlines(True)[:3]) + b"half a l")
+    translate(source, "-o", out, "--resume")
+    assert out.read_bytes() == whole.read_bytes()
+    translate(source, "-o", out, "--save-log", log)
+    expected = (log / "instances.log").read_bytes()
+    out.write_bytes(b"".join(whole.read_bytes().splitlines(True)[:2]))
+    translate(source, "-o", out, "--save-log", log, "--resume")
+    assert out.read_bytes() == whole.read_bytes()
+    assert (log / "instances.log").read_bytes() == expected
+    assert "was started with k 3, not 5" in error_of(
+        translate(source, "-o", out, "--save-log", log, "--resume", "--wait-k", 5)
+    )
+
+
+def test_a_program_may_close_the_pipe(source):
+    source.write_text(TEXT * 50)
+    script = f"{sys.executable} -m streamtrans translate {source} --batch-size 2 | head -n 1"
+    result = subprocess.run(script, shell=True, capture_output=True, timeout=120)
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
+@needs_launcher
+def test_two_ranks_write_what_one_process_writes(source, tmp_path):
+    source.write_text(TEXT * 3)
+    one, two = tmp_path / "one.pt", tmp_path / "two.pt"
+    translate(source, "-o", one, "--save-log", tmp_path / "one")
+    launch = [LAUNCHER, "-n", "2", "--backend", "ring", "--", *COMMAND]
+    result = translate(source, "-o", two, "--save-log", tmp_path / "two", "--batch-size", "2", command=launch)
+    assert two.read_text() == one.read_text(), result.stderr.decode()
+    logs = [(tmp_path / name / "instances.log").read_bytes() for name in ("one", "two")]
+    assert logs[0] == logs[1]
+
+
+@needs_launcher
+def test_a_rank_that_dies_fails_the_run_and_it_can_be_resumed(source, tmp_path):
+    source.write_text(TEXT * 100)
+    whole, out = tmp_path / "whole.pt", tmp_path / "out.pt"
+    translate(source, "-o", whole)
+    command = [LAUNCHER, "-n", "2", "--backend", "ring", "--", *COMMAND, source, "-o", out, "--batch-size", "1"]
+    process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    while not (out.exists() and out.read_bytes().count(b"\n") > 5):
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.kill(rank_process(process.pid, 1), signal.SIGKILL)
+    _, errors = process.communicate(timeout=60)
+    assert "another rank has died" in errors.decode()
+    written = out.read_bytes()
+    assert written == whole.read_bytes()[: len(written)]
+    assert 5 < written.count(b"\n") < 500
+    translate(source, "-o", out, "--resume")
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def rank_process(launcher, rank):
+    """The process of a rank, among the children of the launcher's children."""
+    for entry in Path("/proc").iterdir():
+        try:
+            environment = (entry / "environ").read_bytes().split(b"\0") if entry.name.isdigit() else []
+            parents = _ancestors(int(entry.name)) if f"MLX_RANK={rank}".encode() in environment else []
+        except OSError:
+            continue
+        if launcher in parents and b"streamtrans" in (entry / "cmdline").read_bytes():
+            return int(entry.name)
+    pytest.skip("processes cannot be listed here")
+
+
+def _ancestors(process):
+    found = []
+    while process > 1:
+        process = int(Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        found.append(process)
+    return found
