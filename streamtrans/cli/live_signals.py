@@ -40,10 +40,11 @@ class SignalInbox:
         signal.set_wakeup_fd(self._wakeup)
         os.close(self._reader)
         os.close(self._writer)
+        self._writer = -1
 
     def notify(self) -> None:
         """Wakes `wait` up; may be called from any thread."""
-        with contextlib.suppress(BlockingIOError):  # full: it will wake up anyway
+        with contextlib.suppress(OSError):  # full: it will wake up anyway; closed: nobody waits any more
             os.write(self._writer, b"\0")
 
     def wait(self, descriptor: int | None, timeout: float | None) -> bool:

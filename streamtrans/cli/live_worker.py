@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from streamtrans.engine.session import Session
 
 
+_PATIENCE = 1.0  # seconds
+
+
 class Task(Enum):
     """What a worker can be told, besides text to translate."""
 
@@ -52,7 +55,7 @@ class Worker:
         self._open, self._notify = open_session, notify
         self._tasks: queue.SimpleQueue[str | Task] = queue.SimpleQueue()
         self._messages: deque[Message] = deque()
-        self._ended = threading.Event()
+        self._ended, self._stopping = threading.Event(), False
         threading.Thread(target=self._run, daemon=True).start()
 
     def send(self, task: str | Task) -> None:
@@ -63,9 +66,11 @@ class Worker:
         """The messages since the last call."""
         return [self._messages.popleft() for _ in range(len(self._messages))]
 
-    def join(self) -> None:
-        """Waits for the end, after FINISH or an exception."""
-        self._ended.wait()
+    def stop(self) -> None:
+        """Drops what was sent and is not yet done, and waits a moment for the end."""
+        self._stopping = True
+        self.send(Task.FINISH)  # wakes it up
+        self._ended.wait(_PATIENCE)
 
     def _run(self) -> None:
         try:
@@ -85,13 +90,15 @@ class Worker:
         session = self._open()
         settings = session.translator.settings
         self._tell(Opened(settings.source_language or "", settings.target_language or "", session.policy))
-        while not session.finished:
+        while not session.finished and not self._stopping:
             self._work(session, self._tasks.get())
 
     def _work(self, session: "Session", task: str | Task) -> None:
         segmented = session.segmented
         if isinstance(task, str):
             for character in task:  # one at a time: a pasted page shows its first words at once
+                if self._stopping:
+                    return
                 self._tell(*session.feed(character))
         else:
             self._tell(*(session.finish() if task is Task.FINISH else session.end_sentence()))

@@ -93,7 +93,6 @@ class Typing:
                     self._hear(message)
         finally:
             self._display.clear()
-        self._worker.join()
         return 130 if self._interrupted else 0
 
     def _read(self) -> None:
@@ -105,7 +104,7 @@ class Typing:
                 data = os.read(0, 4096)
             for stroke in self._keys.feed(data) if data else [Key.FINISH]:
                 self._take(stroke)
-            self._send()
+                self._send()
         elif time.monotonic() >= self._last_key + _ESCAPE_SECONDS:
             self._keys.give_up()
             self._end_after_pause()
@@ -179,7 +178,6 @@ class Typing:
 
     def _hear(self, message: Message) -> None:
         if isinstance(message, BaseException):
-            self._worker.join()
             raise message
         if isinstance(message, Opened):
             self._opened, self._unspaced = True, is_unspaced(message.source_language)
@@ -203,7 +201,10 @@ def translate_typing(
     try:
         with terminal, SignalInbox(*signals, fatal=lambda _: terminal.leave_in_a_hurry()) as inbox:
             worker = Worker(open_session, inbox.notify)
-            return Typing(terminal, inbox, display, worker, pause).run()
+            try:
+                return Typing(terminal, inbox, display, worker, pause).run()
+            finally:
+                worker.stop()
     except KeyboardInterrupt:
         sys.stdout.flush()
         os._exit(130)  # the second Ctrl-C: the worker computes and cannot be asked to stop

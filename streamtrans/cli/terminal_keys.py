@@ -2,6 +2,7 @@
 
 import codecs
 from enum import Enum
+from unicodedata import category
 
 
 class Key(Enum):
@@ -65,7 +66,7 @@ class KeyDecoder:
             return key if key is Key.ENTER or not self._pasting else None
         if character == "\t":
             return " "
-        return character if character.isprintable() or character.isspace() else None
+        return None if category(character) == "Cc" else character
 
     def _advance_sequence(self, character: str) -> Stroke | None:
         """One character more of a sequence: ESC [ … final, ESC O final, or ESC ] … with its terminator."""
