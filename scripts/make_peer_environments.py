@@ -18,8 +18,10 @@ from pathlib import Path
 PEERS = {
     "simuleval": (
         "simuleval==1.1.4",
-        "bitarray pandas pytest pyyaml requests sacrebleu soundfile textgrid tornado tqdm",
-        "simuleval.cli",
+        # after SimulEval's own needs, those of our agent, which runs there from the checkout
+        "bitarray pandas pytest pyyaml requests sacrebleu soundfile textgrid tornado tqdm "
+        "mlx[cpu]>=0.30,<0.34 scipy-openblas32 sentencepiece",
+        "simuleval.cli, mlx.core, sentencepiece",
     ),
     "omnisteval": ("omnisteval==0.1.10", "mosestokenizer pyyaml sacrebleu", "omnisteval.cli"),
 }

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +19,7 @@ from streamtrans.cli.options import (
     PolicyChoice,
     takes_policies,
 )
-from streamtrans.errors import UsageError
+from streamtrans.errors import DataError, UsageError
 from streamtrans.evaluation.clock import WORD_MS
 from streamtrans.evaluation.quality import QUALITY, tokenizer_of
 from streamtrans.evaluation.report import Scores, show, tsv
@@ -74,6 +76,7 @@ def score(
       mlx.launch -n 2 -- streamtrans score test.en test.pt --wait-k 3,5
     """
     _check(source, references, from_log, reference, resume, save_log)
+    _check_plot(plot, overlay)
     quality = (*QUALITY, "COMET") if comet else QUALITY
     if from_log:
         runs = _read_logs(from_log, reference)
@@ -109,12 +112,18 @@ def _check(
         raise UsageError("--resume needs --save-log DIR, the folder of the interrupted run")
 
 
+def _check_plot(plot: Path | None, overlay: list[Path] | None) -> None:
+    """Complains before the work is done, not after it."""
+    if overlay and not plot:
+        raise UsageError("--overlay goes with --plot FILE")
+    if plot and plot.suffix not in (".svg", ".png", ".html"):
+        raise UsageError(f"{plot}: a plot is .svg, .png or .html")
+    if plot and find_spec("matplotlib") is None:
+        raise UsageError("plots need matplotlib: pip install 'streamtrans[plot]'")
+
+
 def _read_logs(paths: list[Path], reference: Path | None) -> list[Run]:
     """The runs of logs and folders, with other references if asked for."""
-    from dataclasses import replace
-
-    from streamtrans.errors import DataError
-
     runs = [run for path in paths for run in read_runs(path)]
     if reference is None:
         return runs

@@ -116,8 +116,13 @@ class Session:
         words = units(line, self._language)
         events: list[Event] = []
         for number, word in enumerate(words, 1):
-            events += self._take(SourceWord(word, last=number == len(words)))
+            events += self.feed_word(word, last=number == len(words))
         return events
+
+    def feed_word(self, word: str, last: bool = False) -> list[Event]:
+        """Takes one whole source word; the sentence ends with it if it is the `last`, never by its punctuation."""
+        self._require_open()
+        return self._take(SourceWord(word, last))
 
     def take_back(self, characters: int = 1) -> int:
         """Forgets letters of the word that is not complete yet (backspace); gives how many there were to forget."""

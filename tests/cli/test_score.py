@@ -1,0 +1,141 @@
+"""`streamtrans score` as a program: runs, logs, folders, resuming, several ranks."""
+
+import json
+import shutil
+import subprocess
+import sys
+import sysconfig
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "streamtrans", "score"]
+LAUNCHER = shutil.which("mlx.launch", path=sysconfig.get_path("scripts")) or shutil.which("mlx.launch")
+SOURCES = [
+    "Good morning.",
+    "I would like to book a table for two people tomorrow evening.",
+    "We went home because it had begun to rain heavily in the afternoon.",
+    "The train to Lisbon leaves at nine from platform four.",
+    "Yes",
+]
+REFERENCES = [
+    "Bom dia.",
+    "Eu gostaria de reservar uma mesa para duas pessoas amanhã à noite.",
+    "Fomos para casa porque tinha começado a chover forte à tarde.",
+    "O trem para Lisboa sai às nove da plataforma quatro.",
+    "Sim",
+]
+
+
+def score(*arguments, cwd, command=COMMAND):
+    return subprocess.run([*command, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=180)
+
+
+def runs_of(result):
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)["runs"]
+
+
+@pytest.fixture
+def here(tmp_path):
+    for name, lines in (("s.en", SOURCES), ("r.pt", REFERENCES)):
+        (tmp_path / name).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    return tmp_path
+
+
+def test_a_run_a_value_of_k(here):
+    runs = runs_of(score("s.en", "r.pt", "--wait-k", "1,3,inf", "--json", cwd=here))
+    assert [(run["policy"], run["wait_k"], run["sentences"]) for run in runs] == [
+        ("wait-k", 1, 5), ("wait-k", 3, 5), ("wait-k", "inf", 5),
+    ]  # fmt: skip
+    assert runs[0]["AL"] < runs[1]["AL"] < runs[2]["AL"]
+    for run in runs:
+        assert {"BLEU", "chrF", "AL", "LAAL", "AP", "DAL", "YAAL", "ATD", "CW", "NE", "signature"} <= run.keys()
+        assert run["AL_CA"] is None
+
+
+def test_folders_score_again_to_the_same(here):
+    runs = runs_of(score("s.en", "r.pt", "--wait-k", "1,3", "--save-log", "runs", "--json", cwd=here))
+    assert sorted(path.name for path in (here / "runs").iterdir()) == ["wait-1", "wait-3"]
+    assert runs_of(score("--from-log", "runs", "--json", cwd=here)) == runs
+    log = here / "runs" / "wait-3" / "instances.log"
+    again = runs_of(score("--from-log", log, "--reference", "s.en", "--json", cwd=here))
+    assert again[0]["BLEU"] < runs[1]["BLEU"]
+    configuration = json.loads((log.parent / "configuration.json").read_text())["configuration"]
+    assert {"model": "en-pt", "policy": "wait-k", "k": 3, "sentences": 5}.items() <= configuration.items()
+
+
+def test_one_at_a_time_has_times_and_the_same_translations(here):
+    options = ("s.en", "r.pt", "--wait-k", "3", "--json", "--save-log")
+    batched, timed = runs_of(score(*options, "a", cwd=here)), runs_of(score(*options, "b", "--sequential", cwd=here))
+    assert timed[0]["AL_CA"] >= timed[0]["AL"]
+    logs = [
+        [json.loads(line) for line in (here / name / "wait-3" / "instances.log").read_text().splitlines()]
+        for name in "ab"
+    ]
+    assert all(i["elapsed"] is None for i in logs[0])
+    assert all(i["elapsed_ms"] == pytest.approx([400 * t for t in i["elapsed"]]) for i in logs[1])
+    same = [[(i["prediction"], i["delays"]) for i in log] for log in logs]
+    assert same[0] == same[1]
+    known = {name: value for name, value in timed[0].items() if "_CA" not in name}
+    assert known == {name: batched[0][name] for name in known}
+
+
+def test_resuming_gives_what_one_run_gives(here):
+    options = ("s.en", "r.pt", "--wait-k", "1,3", "--json", "--save-log", "runs")
+    whole = runs_of(score(*options, cwd=here))
+    log = here / "runs" / "wait-3" / "instances.log"
+    lines = log.read_text().splitlines(True)
+    log.write_text("".join(lines[:2]) + lines[2][:20])
+    (log.parent / "scores.json").unlink()
+    assert runs_of(score(*options, "--resume", cwd=here)) == whole
+    assert log.read_text() == "".join(lines)
+    (here / "s.en").write_text("Good evening.\n" + "".join(line + "\n" for line in SOURCES[1:]))
+    result = score(*options, "--resume", cwd=here)
+    assert result.returncode == 1
+    assert "differs from s.en at sentence 1" in result.stderr
+    result = score(*options, "--resume", "--limit", 2, cwd=here)
+    assert result.returncode == 2
+    assert "was started with sentences 5, not 2" in result.stderr
+
+
+def test_a_plot(here):
+    pytest.importorskip("matplotlib")
+    result = score("s.en", "r.pt", "--wait-k", "1,3,inf", "--plot", "curve.svg", "--plain", cwd=here)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "wait-3" in (here / "curve.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        (["s.en"], 2, "needs SOURCE and REFERENCE"),
+        (["s.en", "missing.pt"], 1, "missing.pt: No such file or directory"),
+        (["s.en", "short.pt"], 1, "s.en has 5 lines and short.pt 1"),
+        (["s.en", "short.pt", "--limit", "1"], 1, "s.en has 5 lines and short.pt 1"),
+        (["s.en", "r.pt", "--wait-k", "1,0"], 2, "--wait-k is '0'"),
+        (["s.en", "r.pt", "--from-log", "x"], 2, "--from-log scores what is translated already"),
+        (["s.en", "r.pt", "--reference", "x"], 2, "--reference goes with --from-log"),
+        (["s.en", "r.pt", "--resume"], 2, "--resume needs --save-log"),
+        (["--from-log", "missing"], 1, "missing"),
+        (["--from-log", "s.en"], 1, "s.en:1: not JSON"),
+        (["s.en", "r.pt", "--word-ms", "0", "--sequential"], 2, "must be above 0"),
+        (["s.en", "r.pt", "--plot", "curve.doc"], 2, ".svg, .png or .html"),
+    ],
+)
+def test_errors_are_one_line(here, arguments, code, complaint):
+    (here / "short.pt").write_text("Sim\n")
+    result = score(*arguments, cwd=here)
+    assert (result.returncode, result.stdout) == (code, "")
+    assert complaint in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(LAUNCHER is None, reason="mlx.launch is not installed")
+def test_two_ranks_score_what_one_process_scores(here):
+    options = ("s.en", "r.pt", "--wait-k", "1,3", "--json", "--batch-size", "1")
+    launch = [LAUNCHER, "-n", "2", "--backend", "ring", "--", *COMMAND]
+    result = score(*options, "--save-log", "two", cwd=here, command=launch)
+    assert runs_of(result) == runs_of(score(*options, "--save-log", "one", cwd=here))
+    for run in ("wait-1", "wait-3"):
+        one, two = ((here / name / run / "instances.log").read_text() for name in ("one", "two"))
+        assert one == two
