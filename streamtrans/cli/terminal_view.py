@@ -31,10 +31,14 @@ class Sentence:
 
 @dataclass
 class LiveState:
-    """The sentence being typed: words read, text that is not read yet, words written."""
+    """The sentence being typed: words read, text that is not read yet, words written.
+
+    `untouched` until the first key: so long, the status line tells what to do.
+    """
 
     status: str = ""
     loading: bool = True
+    untouched: bool = True
     source_language: str = ""
     target_language: str = ""
     read: list[str] = field(default_factory=list)
@@ -49,6 +53,7 @@ class LiveState:
     def type(self, text: str) -> None:
         """Text was typed."""
         self.unread += text
+        self.untouched = False
 
     def erase(self, characters: int = 1) -> None:
         """The last characters typed were taken back."""
@@ -105,7 +110,7 @@ def _source(state: LiveState) -> Text:
 def _status(state: LiveState, width: int) -> str:
     if state.loading:
         return state.status[:width]
-    if not state.read and not state.unread:
+    if state.untouched:
         return next((hint for hint in _HINTS if len(hint) <= width), "")
     lag = f"{state.lag} word{'' if state.lag == 1 else 's'} behind"
     whole = f"{lag} · {state.status}"

@@ -12,6 +12,7 @@ import pytest
 from processes import COMMAND, TIMEOUT
 
 READY = "Ctrl-D quits|Ctrl-D the session"
+NEXT = "0 words behind"
 PASTE_OFF = "\x1b[?2004l"
 
 
@@ -102,14 +103,14 @@ def test_arrow_keys_and_control_characters_are_not_typed(live):
 def test_enter_ends_the_sentence(live):
     live.send("Good morning, my friend\r")
     live.expect("Good morning, my friend\\W.*→ .*\n")  # finished: without the read mark
-    live.expect(READY)
+    live.expect(NEXT)
 
 
 def test_pasted_lines_are_sentences(live):
     live.send("\x1b[200~Good morning.\nThank you very much.\n\x1b[201~")
     live.expect("Good morning.*→ ")
     live.expect("Thank you very much.*→ ")
-    live.expect(READY)
+    live.expect(NEXT)
 
 
 def test_control_c_ends_with_what_is_owed(live):
@@ -190,7 +191,7 @@ def test_control_z_gives_the_terminal_back_and_coming_back_draws_again():
     shell.expect("Good morning, my.*fri")
     shell.send("end.\r")
     shell.expect("friend\\.")
-    shell.expect(READY)
+    shell.expect(NEXT)
     shell.sendcontrol("d")
     shell.expect("prompt> ")
     shell.sendline("exit")
@@ -203,7 +204,7 @@ def test_another_size_draws_again(live):
     live.setwinsize(24, 30)
     live.expect("would like to book a *\\S*\r\n")
     live.send("tomorrow.\r")
-    live.expect(READY)
+    live.expect(NEXT)
 
 
 def test_plain_words_stand_between_what_is_typed():
@@ -273,6 +274,6 @@ def test_silence_ends_a_sentence():
     live.expect(READY)
     live.send("Good morning, my friend")
     live.expect("Good morning, my friend\\W.*→ .*\n")
-    live.expect(READY)
+    live.expect(NEXT)
     live.sendcontrol("d")
     live.end()

@@ -8,6 +8,7 @@ from streamtrans.engine.events import Done, End, Read, Revise, Write
 
 def state(read: str = "", unread: str = "", target: str = "", **more) -> LiveState:
     values = {"status": "wait-k 3", "loading": False, "source_language": "en", "target_language": "pt"} | more
+    values.setdefault("untouched", not (read or unread))
     return LiveState(**values, read=read.split(), unread=unread, target=target.split())
 
 
