@@ -1,5 +1,7 @@
 """The root of the command line: which commands there are, and the one place where errors become a line and a code."""
 
+import functools
+import inspect
 import os
 import sys
 from collections.abc import Callable
@@ -78,10 +80,35 @@ class _CommandTable(dict[str, Any]):
         return self[name]
 
 
+# Commands that have commands of their own, each the function of its name in the module of its name.
+SUBCOMMANDS = {"models": ["fuse"]}
+
+
 def _click_command(name: str, function: Callable[..., Any]) -> Any:
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-    alone.command(name, context_settings=_SETTINGS)(function)
+    if name in SUBCOMMANDS:
+        own = alone.callback(context_settings=_SETTINGS, invoke_without_command=True)
+        own(_unless_subcommand(function))
+        for inner in SUBCOMMANDS[name]:
+            module = import_module(f"streamtrans.cli.{inner}")
+            alone.command(inner, context_settings=_SETTINGS)(getattr(module, inner))
+    else:
+        alone.command(name, context_settings=_SETTINGS)(function)
     return typer.main.get_command(alone)
+
+
+def _unless_subcommand(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, but doing nothing when a subcommand is called."""
+
+    @functools.wraps(function)
+    def run(context: typer.Context, **given: Any) -> None:
+        if context.invoked_subcommand is None:
+            function(**given)
+
+    own = inspect.signature(function, eval_str=True)
+    context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    run.__signature__ = own.replace(parameters=[context, *own.parameters.values()])  # type: ignore[attr-defined]
+    return run
 
 
 app = typer.Typer(cls=LazyCommands, rich_markup_mode=None, context_settings=_SETTINGS)

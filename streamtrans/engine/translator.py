@@ -38,8 +38,11 @@ class Translator:
         return join(written, self.settings.target_language or "")
 
 
-def load(model: str | Path = "en-pt") -> Translator:
-    """The translator of an embedded model, a directory, or a Hub id; ModelError if there is none or it is damaged."""
-    checkpoint = load_checkpoint(model)
+def load(model: str | Path = "en-pt", adapter: Path | None = None) -> Translator:
+    """The translator of an embedded model, a directory, or a Hub id; ModelError if there is none or it is damaged.
+
+    adapter: directory of a low-rank adapter to merge into it.
+    """
+    checkpoint = load_checkpoint(model, adapter=adapter)
     tokenizer = load_tokenizer(checkpoint.directory, checkpoint.settings.tokenizer)
     return Translator(checkpoint.model, tokenizer, checkpoint.settings)

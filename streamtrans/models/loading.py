@@ -12,6 +12,7 @@ import mlx.nn as nn
 from mlx.utils import tree_flatten
 
 from streamtrans.errors import ModelError
+from streamtrans.models.adapters import base_of, merge_adapter, with_adapter
 from streamtrans.models.qwen2_streaming import Model, ModelArgs
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.runtime import compute_dtype, mx, on_gpu
@@ -45,20 +46,28 @@ def embedded_models() -> list[str]:
     return sorted(file.parent.name for file in _ASSETS.glob("*/config.json"))
 
 
-def load_checkpoint(path_or_name: str | Path, fuse: bool = True) -> Checkpoint:
+def load_checkpoint(path_or_name: str | Path, fuse: bool = True, adapter: Path | None = None) -> Checkpoint:
     """Load an embedded model by name, a directory, or a Hub id `organisation/name` (downloaded on first use).
+
+    adapter: directory of a low-rank adapter in mlx-lm's format, merged into the weights; its settings win. Such a
+    directory may also take the place of the model, if it names the one it was made for.
 
     On CPU everything becomes float32, quantised weights too, and the layers are fused unless `fuse` is false, as
     training and saving want it. Raises ModelError with one line that says what is wrong.
     """
     directory = find_model(path_or_name)
+    if adapter is None and (directory / "adapter_config.json").exists() and not (directory / "config.json").exists():
+        adapter, directory = directory, find_model(base_of(directory))
     config = read_config(directory)
+    config = with_adapter(config, adapter) if adapter else config
     settings = TranslationSettings.from_config(config)
     model = Model(model_args(config, settings))
     weights = read_weights(directory)
     if "quantization" in config:
         weights = _quantised(model, weights, config["quantization"])
     _assign(model, weights, directory)
+    if adapter:
+        merge_adapter(model, adapter)
     return Checkpoint(model.fuse() if fuse else model, settings, directory, config)
 
 

@@ -45,6 +45,8 @@ def start_from(config: TrainConfig, corpus: Corpus, run: Path, make: bool) -> Or
             f"{directory}: the tokenizer has {tokenizer.vocab_size} tokens, the model {values.get('vocab_size')}; "
             "they do not belong together"
         )
+    if "quantization" in values and not config.lora:
+        raise ModelError(f"{directory} is quantised: train an adapter (lora.rank=8), or start from the full weights")
     section = translation_section(config.data, config.mix, settings.tokenizer)
     values["streamtrans"] = {**values.get("streamtrans", {}), **section}
     collator = Collator(
