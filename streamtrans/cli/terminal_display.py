@@ -105,6 +105,7 @@ class EchoDisplay:
     def __init__(self, echo: TextIO, out: TextIO, writer: Callable[[Opened], Writer], together: bool):
         self._echo, self._out, self._writer = echo, out, writer
         self._together = together
+        self._in_line = False
 
     def opened(self, session: Opened) -> None:
         """As in `Display`."""
@@ -112,6 +113,7 @@ class EchoDisplay:
 
     def typed(self, text: str) -> None:
         """As in `Display`; what is written ends the line by itself."""
+        self._in_line = not text.endswith("\n") or self._together
         self._echo.write(text if not self._together else text.strip("\n"))
 
     def erased(self, text: str) -> None:
@@ -125,6 +127,7 @@ class EchoDisplay:
         if self._together:
             self.erased(pending)
             text += pending
+            self._in_line = not text.endswith("\n")
         self._echo.flush()
         self._out.write(text)
         self._out.flush()
@@ -145,7 +148,7 @@ class EchoDisplay:
 
     def clear(self) -> None:
         """As in `Display`."""
-        self._echo.write("\n")
+        self._echo.write("\n" if self._in_line else "")
         self._echo.flush()
 
 
