@@ -14,8 +14,9 @@ import mlx.nn as nn
 import numpy as np
 
 from streamtrans.errors import ModelError
-from streamtrans.models.fused import FusedLayer, block_size, can_fuse, row_times_blocks
+from streamtrans.models.fused import FusedLayer, biased, can_fuse
 from streamtrans.models.masks import SOURCE, TARGET
+from streamtrans.models.panels import PanelEmbedding, PanelLinear, panel_width
 from streamtrans.models.rotary import Positions, Rotary, rotate
 from streamtrans.models.steps import Step, pick_rows, remember
 from streamtrans.models.streaming_cache import BatchedStreamingCache, DualStreamingCache
@@ -186,10 +187,11 @@ class Qwen2ModelStreaming(nn.Module):
     def __init__(self, args: ModelArgs):
         super().__init__()
         self.args = args
-        self.embed_tokens = nn.Embedding(args.vocab_size, args.hidden_size)
+        self.embed_tokens: Any = nn.Embedding(args.vocab_size, args.hidden_size)
         self.layers: list[Any] = [StreamingTransformerBlock(args) for _ in range(args.num_hidden_layers)]
         self.norm = nn.RMSNorm(args.hidden_size, eps=args.rms_norm_eps)
         self._rotary = Rotary(args.head_dim, args.rope_theta)
+        self._fused = False
 
     def __call__(
         self,
@@ -206,12 +208,20 @@ class Qwen2ModelStreaming(nn.Module):
         )
 
     def run(self, inputs: mx.array, step: Step, cache: Sequence[Any] | None) -> mx.array:
-        """Hidden states (B, L or step's rows, H); all layers but the last compute every token."""
+        """Hidden states (B, L or step's rows, H); all layers but the last compute every token.
+
+        Fused layers are started as they are described: describing a layer takes Python a third of its computing time.
+        """
         h = self.embed_tokens(inputs)
         every = changed(step, rows=None)
+        if self._fused:
+            queries_per_key = self.args.num_attention_heads // self.args.num_key_value_heads
+            every, step = (biased(s, queries_per_key) for s in (every, step))
         *lower, top = zip(self.layers, cache or [None] * len(self.layers), strict=True)
         for layer, memory in lower:
             h = layer.run(h, every, memory)
+            if self._fused:
+                mx.async_eval(h)
         return self.norm(top[0].run(h, step, top[1]))
 
 
@@ -224,8 +234,7 @@ class Model(nn.Module):
         self.model_type = args.model_type
         self.model = Qwen2ModelStreaming(args)
         if not args.tie_word_embeddings:
-            self.lm_head = nn.Linear(args.hidden_size, args.vocab_size, bias=False)
-        self._block = 0
+            self.lm_head: Any = nn.Linear(args.hidden_size, args.vocab_size, bias=False)
 
     def __call__(
         self,
@@ -267,15 +276,10 @@ class Model(nn.Module):
         offset = self.args.target_position_offset
         step = make_step(self.model._rotary, ids.shape[1], first, which, positions, offset, mask)
         if rows is not None and ids.shape[1] > 1:
-            step = changed(
-                step, rows=mx.array(np.asarray([ids.shape[1] - 1] if isinstance(rows, str) else rows, np.int32))
-            )
+            step = changed(step, rows=_as_rows(rows, ids.shape[1]))
         return self._head(self.model.run(ids, step, cache))
 
     def _head(self, h: mx.array) -> mx.array:
-        if self._block and h.size == h.shape[-1]:
-            weight = self.model.embed_tokens.weight if self.args.tie_word_embeddings else self.lm_head.weight
-            return row_times_blocks(h.reshape(1, -1), weight, self._block)[None]
         return self.model.embed_tokens.as_linear(h) if self.args.tie_word_embeddings else self.lm_head(h)
 
     @property
@@ -298,10 +302,24 @@ class Model(nn.Module):
         """
         if on_gpu() or not all(can_fuse(layer) for layer in self.layers):
             return self
-        self.model.layers = [FusedLayer(layer) for layer in self.layers]
-        args = self.args
-        self._block = block_size(args.vocab_size)
+        args, inner = self.args, self.model
+        inner.layers = [FusedLayer(layer) for layer in self.layers]
+        inner._fused = True
         turning = args.num_attention_heads + args.num_key_value_heads
-        self.model._rotary = Rotary(args.head_dim, args.rope_theta, turning, args.num_key_value_heads)
+        inner._rotary = Rotary(args.head_dim, args.rope_theta, turning, args.num_key_value_heads)
+        if panel_width(args.vocab_size) >= 16:
+            if args.tie_word_embeddings:
+                inner.embed_tokens = PanelEmbedding(inner.embed_tokens.weight)
+            else:
+                self.lm_head = PanelLinear(self.lm_head.weight)
         mx.eval(self.parameters())
         return self
+
+
+def _as_rows(rows: str | Sequence[int] | np.ndarray, length: int) -> slice | mx.array | None:
+    """The rows of `Model.forward` as a step has them: all as None, neighbours as a slice, which copies nothing."""
+    wanted = np.array([length - 1]) if isinstance(rows, str) else np.asarray(rows, np.int32)
+    if wanted.ndim == 1 and len(wanted) and (np.diff(wanted) == 1).all() and wanted[0] >= 0:
+        whole = len(wanted) == length
+        return None if whole else slice(int(wanted[0]), int(wanted[-1]) + 1)
+    return mx.array(wanted)

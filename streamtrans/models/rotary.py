@@ -25,7 +25,7 @@ class Rotary:
         self._known = np.zeros((0, head_dim // 2), np.complex64)
 
     def phases(self, positions: Positions) -> mx.array:
-        """Complex64 (B, L, heads, D/2) of integer positions (B, L), or (1, L, heads, D/2) of positions (L,)."""
+        """Complex64 (heads, B, L, D/2) of integer positions (B, L), or (heads, 1, L, D/2) of positions (L,)."""
         if isinstance(positions, mx.array):
             return self._on_device(positions)
         wanted = np.atleast_2d(np.asarray(positions))
@@ -33,8 +33,8 @@ class Rotary:
             turned = self._computed(wanted)
         else:
             turned = self._known[wanted]
-        table = np.ones((*wanted.shape, self._turning + self._still, turned.shape[-1]), np.complex64)
-        table[:, :, : self._turning] = turned[:, :, None]
+        table = np.ones((self._turning + self._still, *turned.shape), np.complex64)
+        table[: self._turning] = turned
         return mx.array(table)
 
     def _computed(self, wanted: np.ndarray) -> np.ndarray:
@@ -46,22 +46,21 @@ class Rotary:
 
     def _on_device(self, positions: mx.array) -> mx.array:
         positions = positions[None] if positions.ndim == 1 else positions
-        angles = positions.astype(mx.float32)[..., None, None] * mx.array(self._frequencies.astype(np.float32))
+        angles = positions.astype(mx.float32)[None, ..., None] * mx.array(self._frequencies.astype(np.float32))
         phases = mx.cos(angles) + 1j * mx.sin(angles)
-        batch, length, _, half = phases.shape
-        parts = [mx.broadcast_to(phases, (batch, length, self._turning, half))]
+        parts = [mx.broadcast_to(phases, (self._turning, *phases.shape[1:]))]
         if self._still:
-            parts.append(mx.ones((batch, length, self._still, half), mx.complex64))
-        return mx.concatenate(parts, axis=2)
+            parts.append(mx.ones((self._still, *phases.shape[1:]), mx.complex64))
+        return mx.concatenate(parts)
 
 
 def rotate(heads: mx.array, phases: mx.array) -> mx.array:
-    """Rotate (B, L, heads, D) whose halves hold real and imaginary parts, as Hugging Face stores them.
+    """Rotate (B, L, heads, D), whose halves hold real and imaginary parts as Hugging Face's do, by (1, B, L, D/2).
 
     The result has the two parts of a pair side by side instead: attention is a dot product and does not mind the order
     of its terms, as long as queries and keys agree, and the fused layers want this one.
     """
     real, imaginary = mx.split(heads.reshape(*heads.shape[:-1], 2, -1).astype(mx.float32), 2, axis=-2)
-    cos, sin = mx.real(phases)[..., None, :], mx.imag(phases)[..., None, :]
+    cos, sin = (part[0, :, :, None, None] for part in (mx.real(phases), mx.imag(phases)))
     pairs = mx.concatenate([real * cos - imaginary * sin, imaginary * cos + real * sin], axis=-2)
     return pairs.swapaxes(-1, -2).reshape(heads.shape).astype(heads.dtype)

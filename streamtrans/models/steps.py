@@ -7,20 +7,22 @@ import numpy as np
 
 from streamtrans.runtime import mx
 
+Rows = slice | mx.array | None
+
 
 @dataclass(frozen=True)
 class Step:
     """Computed once a pass, not once a layer.
 
-    phases: complex64 (B|1, L, heads|1, D/2), see `rotary`. kinds: uint8 (L,) or (B, L), what the tokens are, for a
+    phases: complex64 (heads|1, B|1, L, D/2), see `rotary`. kinds: uint8 (L,) or (B, L), what the tokens are, for a
     streaming cache. mask: bool (B|1, 1, L, N), true where a token sees an entry, or None for everything.
-    rows: int (R,) or (B, R), the tokens whose results the last layer is to give, or None for all.
+    rows: the tokens whose results the last layer is to give, a slice, int (R,) or (B, R), or None for all.
     """
 
     phases: mx.array
     kinds: np.ndarray | None = None
     mask: mx.array | None = None
-    rows: mx.array | None = None
+    rows: Rows = None
 
 
 def remember(cache: Any, entries: mx.array, kinds: np.ndarray | None) -> tuple[mx.array, mx.array]:
@@ -31,20 +33,27 @@ def remember(cache: Any, entries: mx.array, kinds: np.ndarray | None) -> tuple[m
     return (keys, values) if cache is None else cache.update_and_fetch(keys, values)
 
 
-def take_rows(x: mx.array, rows: mx.array) -> mx.array:
-    """Of x (B, L, ...) the tokens rows (R,), or (B, R) where each batch row has its own: (B, R, ...)."""
+def take_rows(x: mx.array, rows: slice | mx.array) -> mx.array:
+    """Of x (B, L, ...) the tokens rows, a slice, (R,), or (B, R) where each batch row has its own: (B, R, ...)."""
+    if isinstance(rows, slice):
+        return x[:, rows]
     if rows.ndim == 1:
         return mx.take(x, rows, axis=1)
     return mx.take_along_axis(x, rows.reshape(*rows.shape, *[1] * (x.ndim - 2)), axis=1)
+
+
+def pick_mask(step: Step) -> mx.array | None:
+    """The mask (B|1, 1, L, N) cut down to the rows that are wanted."""
+    mask, rows = step.mask, step.rows
+    if mask is None or rows is None:
+        return mask
+    if not isinstance(rows, slice) and rows.ndim == 2:
+        mask = mx.broadcast_to(mask, (len(rows), *mask.shape[1:]))
+    return take_rows(mask.swapaxes(1, 2), rows).swapaxes(1, 2)
 
 
 def pick_rows(step: Step, queries: mx.array, h: mx.array) -> tuple[mx.array, mx.array, mx.array | None]:
     """Queries (B, L, heads, D), residual (B, L, H) and mask, cut down to the rows that are wanted."""
     if step.rows is None:
         return queries, h, step.mask
-    mask = step.mask
-    if mask is not None:
-        if step.rows.ndim == 2:
-            mask = mx.broadcast_to(mask, (h.shape[0], *mask.shape[1:]))
-        mask = take_rows(mask.swapaxes(1, 2), step.rows).swapaxes(1, 2)
-    return take_rows(queries, step.rows), take_rows(h, step.rows), mask
+    return take_rows(queries, step.rows), take_rows(h, step.rows), pick_mask(step)

@@ -1,0 +1,79 @@
+"""Matrix products the way a small batch wants them on CPU: the weight in panels of at most 64 columns.
+
+A product of few rows takes as long as reading the weight, so the order of reading decides. OpenBLAS takes such products
+by 64 results at a time: with a weight stored whole it jumps a row of the matrix for each input, and past 10⁶
+multiplications it first copies the weight into tiles. A panel holds what 64 results need in one run of memory, small
+enough for the kernels that copy nothing; a product is a batch of panels (docs/speed.md has the numbers: half the time
+at 1 to 16 rows). Many rows are cut into tiles of about 16, which keeps them in the same kernels and in cache.
+
+The results (P, R, W) come panel after panel. That is what attention wants, one panel a head; `flat` makes rows of them.
+"""
+
+import mlx.nn as nn
+
+from streamtrans.runtime import mx
+
+WIDEST = 64
+"""Results a panel: what one pass of OpenBLAS's kernels holds in registers on AVX-512 machines."""
+
+_MANY_ROWS, _TILES = 32, range(8, 33)
+
+
+def panel_width(results: int) -> int:
+    """The largest divisor of a number of results that makes a panel."""
+    return max(n for n in range(1, min(results, WIDEST) + 1) if results % n == 0)
+
+
+def panels(weight: mx.array, width: int | None = None) -> mx.array:
+    """A weight (N, K), as Linear stores it, in panels (N/W, K, W)."""
+    width = width or panel_width(len(weight))
+    return mx.contiguous(weight.reshape(-1, width, weight.shape[1]).swapaxes(1, 2))
+
+
+def multiply(x: mx.array, weight: mx.array) -> mx.array:
+    """Rows x (R, K) times panels (P, K, W): (P, R, W)."""
+    rows, width = x.shape
+    tile = max((n for n in _TILES if rows % n == 0), default=0) if rows > _MANY_ROWS else 0
+    if not tile:
+        return x @ weight
+    tiled = x.reshape(1, rows // tile, tile, width) @ weight[:, None]
+    return tiled.reshape(len(weight), rows, -1)
+
+
+def add_product(h: mx.array, x: mx.array, weight: mx.array) -> mx.array:
+    """Rows h (R, N) plus rows x (R, K) times panels (P, K, W) with P·W = N: (R, N)."""
+    count, _, width = weight.shape
+    if len(x) == 1:
+        return mx.addmm(h.reshape(count, 1, width), x, weight).reshape(1, -1)
+    return (h.reshape(-1, count, width) + multiply(x, weight).swapaxes(0, 1)).reshape(h.shape)
+
+
+def flat(results: mx.array) -> mx.array:
+    """Results (P, R, W) as rows (R, P·W)."""
+    return results.swapaxes(0, 1).reshape(results.shape[1], -1)
+
+
+class PanelLinear(nn.Module):
+    """A weight without bias, kept as panels."""
+
+    def __init__(self, weight: mx.array):
+        """Take a weight (N, K)."""
+        super().__init__()
+        self.weight = panels(weight)
+
+    def __call__(self, x: mx.array) -> mx.array:
+        """(..., K) to (..., N)."""
+        return flat(multiply(x.reshape(-1, x.shape[-1]), self.weight)).reshape(*x.shape[:-1], -1)
+
+
+class PanelEmbedding(PanelLinear):
+    """A table of embeddings (V, H) kept as panels only: one copy serves as input table and as output weight."""
+
+    def __call__(self, ids: mx.array) -> mx.array:
+        """Embeddings (..., H) of token ids (...)."""
+        width = self.weight.shape[-1]
+        return self.weight[ids // width, :, ids % width]
+
+    def as_linear(self, h: mx.array) -> mx.array:
+        """Logits (..., V) of hidden states (..., H)."""
+        return super().__call__(h)
