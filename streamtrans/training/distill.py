@@ -1,0 +1,141 @@
+"""Distillation: sentences and a teacher's translations of them, as a table to train on."""
+
+import gzip
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+from streamtrans.errors import DataError, UsageError
+from streamtrans.training.dataset import Filters, Pair
+from streamtrans.training.monotone import Monotonicity
+from streamtrans.training.sources import lines_of
+from streamtrans.training.teachers import translate_chunk
+
+CHUNK = 500
+"""Sentences that one run of the teacher's program gets: what is lost when it is killed, and shares its start-up."""
+
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """What came out: pairs written, what was dropped and why, and the mean monotonicity of what was written."""
+
+    written: int
+    dropped: str
+    monotone: float
+
+
+def read_sentences(path: Path, column: str | None = None) -> list[str]:
+    """The sentences of a text, one a line, or of a column of a tab-separated file; plain or .gz; empty ones left out.
+
+    Raises DataError for a file that cannot be read, has no such column, or has no sentence.
+    """
+    lines = lines_of(path)
+    if column is not None:
+        header = next(lines, "").split("\t")
+        if column not in header:
+            raise DataError(f"{path}:1: no column {column!r}; the header has {', '.join(header)}")
+        at = header.index(column)
+        lines = (cells[at] if at < len(cells) else "" for cells in (line.split("\t") for line in lines))
+    sentences = [" ".join(line.split()) for line in lines]
+    if not (sentences := [sentence for sentence in sentences if sentence]):
+        raise DataError(f"{path}: no sentence in it")
+    return sentences
+
+
+class Distillation:
+    """Translations that are written to OUTPUT.partial as they come, and to OUTPUT when all are there."""
+
+    def __init__(self, sentences: list[str], output: Path):
+        """Takes up what an earlier run has left. UsageError if that was made of other sentences."""
+        self.sentences, self.output = sentences, output
+        self.partial = output.with_name(output.name + ".partial")
+        self.done = self._taken_up() if self.partial.exists() else 0
+
+    def _taken_up(self) -> int:
+        """The number of whole rows of the partial file; what a kill cut short is taken off."""
+        whole = self.partial.read_bytes()
+        whole = whole[: whole.rfind(b"\n") + 1]
+        rows = whole.decode(errors="replace").split("\n")[:-1]
+        for number, row in enumerate(rows):
+            if number >= len(self.sentences) or row.split("\t")[0] != self.sentences[number]:
+                raise UsageError(f"{self.partial} was made of other sentences; remove it to start anew")
+        with open(self.partial, "r+b") as file:
+            file.truncate(len(whole))
+        return len(rows)
+
+    def translate(self, command: list[str], processes: int, advance: Advance = lambda number: None) -> None:
+        """Translates what is not done yet, in order, `processes` runs of the program at a time.
+
+        advance: is told how many sentences more are done. Raises DataError if the teacher fails; what is done stays.
+        """
+        firsts = range(self.done, len(self.sentences), CHUNK)
+        chunks = iter([self.sentences[first : first + CHUNK] for first in firsts])
+        with open(self.partial, "a", encoding="utf-8") as file, ThreadPoolExecutor(processes) as pool:
+            coming = ((chunk, pool.submit(translate_chunk, command, chunk)) for chunk in chunks)
+            running = deque(islice(coming, 2 * processes))  # twice as many, so that no process waits for the writing
+            try:
+                while running:
+                    chunk, translations = running.popleft()
+                    rows = zip(chunk, translations.result(), strict=True)
+                    file.write("".join(f"{source}\t{target}\n" for source, target in rows))
+                    file.flush()
+                    self.done += len(chunk)
+                    advance(len(chunk))
+                    running.extend(islice(coming, 1))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def finish(self, filters: Filters, languages: tuple[str, str], least: float = 0.0) -> Distilled:
+        """Filters, scores and writes the table (columns source, target, monotone); removes the partial file.
+
+        least: pairs of a lower monotonicity are dropped. Raises DataError if nothing is left.
+        """
+        rows = (row.split("\t") for row in lines_of(self.partial))
+        pairs = [(source, target) for source, target in rows if filters.keep(source, target)]
+        if not pairs:
+            raise DataError(f"{self.output}: no pair left; dropped {filters.summary()}")
+        scored = list(_scored(pairs, languages, least, filters))
+        if not scored:
+            raise DataError(
+                f"{self.output}: no pair is as monotone as {least:g}; the translations are in {self.partial}"
+            )
+        with _replacing(self.output) as file:
+            file.write("source\ttarget\tmonotone\n")
+            file.writelines(f"{source}\t{target}\t{score:.3f}\n" for (source, target), score in scored)
+        self.partial.unlink()
+        mean = sum(score for _, score in scored) / len(scored)
+        return Distilled(len(scored), filters.summary(), mean)
+
+
+def _scored(
+    pairs: list[Pair], languages: tuple[str, str], least: float, filters: Filters
+) -> Iterator[tuple[Pair, float]]:
+    measure = Monotonicity(pairs, languages)
+    for pair in pairs:
+        score = measure.score(*pair)
+        if score >= least:
+            yield pair, score
+        else:
+            filters.dropped[f"less monotone than {least:g}"] += 1
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[str]]:
+    """A text file, .gz or plain, that takes the place of `path` when it is complete."""
+    fresh = path.with_name("new." + path.name)
+    packed = path.suffix == ".gz"
+    try:
+        with gzip.open(fresh, "wt", encoding="utf-8") if packed else open(fresh, "w", encoding="utf-8") as file:
+            yield file
+        os.replace(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
