@@ -17,8 +17,8 @@ import typer.main
 from streamtrans import __version__
 from streamtrans.errors import StreamtransError
 
-# Command and help line. A command is the function of its name in the module of its name, imported only when it is
-# called: `streamtrans --help` must not wait for anything.
+# Command and help line. A command is the function of its name in the module of its name, listed if that module is
+# there, and imported only when it is called: `streamtrans --help` must not wait for anything.
 COMMANDS = {
     "live": "Translate what is typed or piped in, while it comes.",
     "translate": "Translate a file, a sentence a line.",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from streamtrans.cli.live_output import SEGMENTED
 from streamtrans.cli.live_signals import SignalInbox, have_usual_effect
 from streamtrans.cli.live_worker import Message, Opened, Segmented, Task, Worker
-from streamtrans.cli.terminal_display import Display, choose_display
+from streamtrans.cli.terminal_display import Display, choose_display, knows_sequences
 from streamtrans.cli.terminal_keys import Key, KeyDecoder, Stroke
 from streamtrans.engine.events import Done, End
 from streamtrans.text.words import is_unspaced
@@ -196,7 +196,7 @@ def translate_typing(
 ) -> int:
     """Translates what is typed until Ctrl-D or Ctrl-C; gives the exit code."""
     display = choose_display(model, as_json, plain)
-    terminal = RawTerminal(marks=sys.stdout.isatty() and not plain)
+    terminal = RawTerminal(marks=knows_sequences(plain))
     signals = (signal.SIGINT, signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH)
     try:
         with terminal, SignalInbox(*signals, fatal=lambda _: terminal.leave_in_a_hurry()) as inbox:

@@ -152,21 +152,23 @@ class EchoDisplay:
         self._echo.flush()
 
 
+def knows_sequences(plain: bool) -> bool:
+    """Whether standard output is a terminal that may be sent control sequences."""
+    return sys.stdout.isatty() and not plain and os.environ.get("TERM", "") not in ("", "dumb")
+
+
 def choose_display(model: str, as_json: bool, plain: bool) -> Display:
     """The display that suits the options, the terminal, and where standard output goes."""
     if not sys.stdout.isatty():
         echo = sys.stderr if sys.stderr.isatty() else open(os.devnull, "w")  # noqa: SIM115
         return EchoDisplay(echo, sys.stdout, lambda s: json_line if as_json else _words(s), together=False)
     if as_json:
-        return EchoDisplay(sys.stdout, sys.stdout, lambda _: _json_over_echo, together=True)
-    if plain or os.environ.get("TERM") in ("dumb", "", None):
+        before = f"\r{ERASE_LINE_END}" if knows_sequences(plain) else "\n"
+        return EchoDisplay(sys.stdout, sys.stdout, lambda _: lambda e: before + json_line(e), together=True)
+    if not knows_sequences(plain):
         return EchoDisplay(sys.stdout, sys.stdout, lambda _: between, together=True)
     return LiveDisplay(sys.stdout, model)
 
 
 def _words(session: Opened) -> Words:
     return Words(session.target_language, revises(session.policy))
-
-
-def _json_over_echo(event: Event) -> str:
-    return f"\r{ERASE_LINE_END}{json_line(event)}"
