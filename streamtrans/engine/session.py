@@ -15,7 +15,7 @@ from streamtrans.models.masks import SOURCE, TARGET
 from streamtrans.models.qwen2_streaming import Model
 from streamtrans.policies import Policy
 from streamtrans.runtime import mx
-from streamtrans.text.words import LineEnd, Word, WordReader, units
+from streamtrans.text.words import Word, WordReader, units
 
 if TYPE_CHECKING:
     from streamtrans.engine.translator import Translator
@@ -99,7 +99,7 @@ class Session:
     def feed(self, text: str | bytes) -> list[Event]:
         """Takes more source text, any piece of it, and acts at once.
 
-        Raises DataError for bytes that are not UTF-8 (what comes before them is kept), UsageError after `finish`.
+        Raises DataError for bytes that are not UTF-8, and then nothing of this piece is taken; UsageError after `finish`.
         """
         self._require_open()
         events: list[Event] = []
@@ -107,7 +107,7 @@ class Session:
             if isinstance(unit, Word):
                 events += self._take(SourceWord(unit.text, last=unit.ends_sentence))
             else:
-                events += self._close_sentence(unit)
+                events += self._close_sentence()
         return events
 
     def feed_line(self, line: str) -> list[Event]:
@@ -134,18 +134,20 @@ class Session:
         events: list[Event] = []
         for word in self._reader.flush():
             events += self._take(SourceWord(word.text, last=True))
-        return events + self._close_sentence(LineEnd())
+        return events + self._close_sentence()
 
     def finish(self) -> list[Event]:
-        """Writes everything owed and ends the stream. Raises DataError if it ends inside a UTF-8 character."""
+        """Writes everything owed and ends the stream.
+
+        Raises DataError if it ends inside a UTF-8 character; the half is forgotten then, and a second call finishes.
+        """
         if self.finished:
             return []
+        self._decode(b"", final=True)
         events = self.end_sentence()
         self.finished = True
         self._run.close()
-        done = Done(self._stream.sentence, 0, "", 0, self._now())
-        self._decode(b"", final=True)
-        return [*events, done]
+        return [*events, Done(self._stream.sentence, 0, "", 0, self._now())]
 
     def _require_open(self) -> None:
         if self.finished:
@@ -160,7 +162,7 @@ class Session:
                 f"the input is not UTF-8: byte 0x{error.object[error.start]:02x} ({error.reason})"
             ) from error
 
-    def _close_sentence(self, _end: LineEnd) -> list[Event]:
+    def _close_sentence(self) -> list[Event]:
         return self._take(SourceEnd()) if self._open else []
 
     def _take(self, item: SourceWord | SourceEnd) -> list[Event]:

@@ -113,6 +113,16 @@ def test_bytes_that_are_not_utf8(random_translator):
     assert session.finish()[-1].type == "done"
 
 
+def test_ending_inside_a_character_loses_nothing_before_it(random_translator):
+    session = random_translator.session(WaitK(3))
+    session.feed(b"ok th\xc3")
+    with pytest.raises(DataError, match="unexpected end"):
+        session.finish()
+    found = session.finish()
+    assert [e.text for e in found if e.type == "read"] == ["th"]
+    assert [e.type for e in found][-2:] == ["end", "done"]
+
+
 def test_a_finished_session_takes_nothing(random_translator):
     session = random_translator.session(WaitK(1))
     assert session.finish()[-1].type == "done"
