@@ -99,7 +99,7 @@ class Session:
     def feed(self, text: str | bytes) -> list[Event]:
         """Takes more source text, any piece of it, and acts at once.
 
-        Raises DataError for bytes that are not UTF-8, and then nothing of this piece is taken; UsageError after `finish`.
+        Raises DataError for bytes that are not UTF-8 (nothing of that piece is taken then), UsageError after `finish`.
         """
         self._require_open()
         events: list[Event] = []
