@@ -2,10 +2,14 @@
 
 Each line has a `Stream` that decides, as in a session; `Lockstep` answers all of them together. Lines are taken in
 windows and sorted by length there, so that those of a group finish together; the results come in the order of the
-lines. Two groups are in flight: while one computes, the streams of the other decide.
+lines. On CPU two groups run in two threads with one BLAS thread each: most of what a pass does is not matrix products,
+which alone would profit from the second core.
 """
 
+import threading
 from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import cache
 from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING
@@ -16,7 +20,7 @@ from streamtrans.engine.requests import Forward, Prediction, SourceWord
 from streamtrans.engine.session import as_event
 from streamtrans.engine.stream import Stream
 from streamtrans.policies import Policy, WaitK
-from streamtrans.runtime import blas_threads
+from streamtrans.runtime import blas_threads, mx, on_gpu
 from streamtrans.text.words import units
 
 if TYPE_CHECKING:
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
 BATCH_SIZE = 128
 """Lines in flight where nothing else is asked for: measured as the fastest on CPU, 100 MB of memory for en-pt."""
 
-GROUPS = 2
+GROUPS = 1 if on_gpu() else 2
 WINDOW = 4
 """Lines are sorted by length within this many batches."""
 
@@ -55,6 +59,7 @@ class BatchEngine:
     def translate(self, lines: Iterable[str]) -> Iterator[Result]:
         """As `translate_lines`."""
         numbered = enumerate(lines)
+        mx.eval(self.translator.model.parameters())  # what is not computed yet could only be so in this thread
         with blas_threads(1):
             while window := list(islice(numbered, WINDOW * self.batch_size)):
                 yield from self._in_order(window)
@@ -81,45 +86,41 @@ class BatchEngine:
     def _finished(self, rows: "list[_Row]") -> "Iterator[_Row]":
         """The rows as they finish, groups of similar length one after the other, `GROUPS` at a time."""
         waiting = sorted(rows, key=lambda row: row.width)
-        groups: list[_Group] = []
         size = max(1, self.batch_size // GROUPS)
-        while waiting or groups:
-            while waiting and len(groups) < GROUPS:
-                groups.append(_Group(self.translator, waiting[:size]))
-                waiting = waiting[size:]
-            group = groups.pop(0)
-            left = group.step()
-            if group.rows:
-                groups.append(group)
-            yield from (row for row in left if not row.waiting)
-            # rows whose next segment is due start again in another group
-            waiting = sorted([*waiting, *(row for row in left if row.waiting)], key=lambda row: row.width)
+        running: set[Future[list[_Row]]] = set()
+        stop = threading.Event()
+        try:
+            while waiting or running:
+                while waiting and len(running) < GROUPS:
+                    running.add(_workers().submit(_run_group, self.translator, waiting[:size], stop))
+                    waiting = waiting[size:]
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                left = [row for future in done for row in future.result()]
+                yield from (row for row in left if not row.waiting)
+                # rows whose next segment is due start again in another group
+                waiting = sorted([*waiting, *(row for row in left if row.waiting)], key=lambda row: row.width)
+        finally:
+            stop.set()
 
 
-class _Group:
-    """Rows that step together. What it asks is under way when it is made, and after each step."""
+@cache
+def _workers() -> ThreadPoolExecutor:
+    """Threads that are kept: each has a stream of mlx, and a thread of that stream, for its own."""
+    return ThreadPoolExecutor(GROUPS, "lockstep")
 
-    def __init__(self, translator: "Translator", rows: "list[_Row]"):
-        self.rows = rows
-        self._lockstep = Lockstep(translator.model, [row.plan.pop(0) for row in rows], translator.tokenizer.end_id)
-        self._send()
 
-    def _send(self) -> None:
-        self._lockstep.send([row.request for row in self.rows])
-
-    def step(self) -> "list[_Row]":
-        """Takes the answers and asks the next; gives the rows that have left, finished or with another segment due."""
-        for row, answer in zip(self.rows, self._lockstep.receive(), strict=True):
+def _run_group(translator: "Translator", rows: "list[_Row]", stop: threading.Event) -> "list[_Row]":
+    """Steps these rows together until each has finished or has another segment due; gives them back."""
+    group = Lockstep(translator.model, [row.plan.pop(0) for row in rows], translator.tokenizer.end_id)
+    active = rows
+    while active and not stop.is_set():
+        for row, answer in zip(active, group.answer([row.request for row in active]), strict=True):
             row.advance(answer)
-        stay = [number for number, row in enumerate(self.rows) if row.waiting and not row.request.fresh]
-        left = [row for row in self.rows if not row.waiting or row.request.fresh]
-        if left:
-            self.rows = [self.rows[number] for number in stay]
-        if left and stay:
-            self._lockstep.keep(stay)
-        if stay:
-            self._send()
-        return left
+        stay = [number for number, row in enumerate(active) if row.waiting and not row.request.fresh]
+        if stay and len(stay) < len(active):
+            group.keep(stay)
+        active = [active[number] for number in stay]
+    return rows
 
 
 class _Row:

@@ -14,41 +14,26 @@ from streamtrans.models.lockstep_cache import LockstepCache
 from streamtrans.models.qwen2_streaming import Model
 from streamtrans.runtime import mx
 
+_TOKENS_READ = 256  # source tokens a pass: more of them no longer fit into a CPU's cache between two operations
 _SLACK = 32  # columns that it does not pay to take out
 
 
-class Answers:
-    """Predictions for B requests from logits (B, R, V): the graph is built at once, the numbers are waited for later.
-
-    A request that wants fewer than R rows takes the last ones.
-    """
-
-    def __init__(self, requests: Sequence[Forward], logits: mx.array, end_id: int):
-        self._requests = requests
-        if banned := [(row, r.banned) for row, r in enumerate(requests) if r.banned is not None]:
-            rows, tokens = (mx.array(column) for column in zip(*banned, strict=True))
-            logits[rows, -1, tokens] = -mx.inf
-        self._best = mx.argmax(logits, axis=-1)
-        self._evidence: tuple[mx.array, ...] = ()
-        if any(request.evidence for request in requests):
-            self._evidence = _evidence(logits[:, -1], self._best[:, -1], end_id)
-
-    @property
-    def arrays(self) -> list[mx.array]:
-        """What to evaluate."""
-        return [self._best, *self._evidence]
-
-    def predictions(self) -> list[Prediction]:
-        """One for each request; waits for the device."""
-        best = np.array(self._best).tolist()
-        wanted = [row[-request.rows :] for row, request in zip(best, self._requests, strict=True)]
-        if not self._evidence:
-            return [Prediction(tokens) for tokens in wanted]
-        numbers = zip(*(np.array(part).tolist() for part in self._evidence), strict=True)
-        return [
-            Prediction(tokens, *evidence) if request.evidence else Prediction(tokens)
-            for request, tokens, evidence in zip(self._requests, wanted, numbers, strict=True)
-        ]
+def answers(requests: Sequence[Forward], logits: mx.array, end_id: int) -> list[Prediction]:
+    """Predictions for B requests from logits (B, R, V); a request that wants fewer than R rows takes the last ones."""
+    if banned := [(row, request.banned) for row, request in enumerate(requests) if request.banned is not None]:
+        rows, tokens = (mx.array(column) for column in zip(*banned, strict=True))
+        logits[rows, -1, tokens] = -mx.inf
+    best = mx.argmax(logits, axis=-1)
+    wanted = [row[-request.rows :] for row, request in zip(np.array(best).tolist(), requests, strict=True)]
+    if not any(request.evidence for request in requests):
+        return [Prediction(tokens) for tokens in wanted]
+    evidence = _evidence(logits[:, -1], best[:, -1], end_id)
+    mx.eval(evidence)
+    numbers = zip(*(np.array(part).tolist() for part in evidence), strict=True)
+    return [
+        Prediction(tokens, *its) if request.evidence else Prediction(tokens)
+        for request, tokens, its in zip(requests, wanted, numbers, strict=True)
+    ]
 
 
 def _evidence(logits: mx.array, best: mx.array, end_id: int) -> tuple[mx.array, mx.array, mx.array]:
@@ -63,29 +48,33 @@ def _evidence(logits: mx.array, best: mx.array, end_id: int) -> tuple[mx.array, 
 class Lockstep:
     """B rows, each with the whole source of its segment in the cache; answers one `Forward` of each at a time.
 
-    `send` starts a pass on a stream (mlx's) of its own and `receive` waits for it, so that one group's passes can run
-    while another group's streams decide.
+    It belongs to the thread that made it, as the streams of mlx do: several run side by side in as many threads.
     """
 
     def __init__(self, model: Model, sources: Sequence[Sequence[int]], end_id: int):
         """Read the source tokens of every row: B sequences, of similar lengths if padding is to be cheap."""
         self._model, self._end_id, self._sources = model, end_id, [list(source) for source in sources]
-        self._caches = [LockstepCache() for _ in model.layers]
-        self._device_stream = mx.new_stream(mx.default_device())
         width = max(map(len, self._sources))
         self._read = np.zeros(len(sources), np.int64)
         self._written = np.zeros(len(sources), np.int64)
         self._seen = np.zeros((len(sources), width), bool)  # the columns that a row's next token sees
         self._first_target = width
-        ids = np.array([source + [0] * (width - len(source)) for source in self._sources])
-        with mx.stream(self._device_stream):
-            causal = np.tri(width, dtype=bool)[None, None]
-            # lazy: the logits are never asked for, so that the last layer computes keys and values only
-            model.forward(ids, np.arange(width), mask=causal, cache=self._caches)
-            mx.async_eval([cache.state for cache in self._caches])
+        rows = max(1, _TOKENS_READ // width)
+        parts = [self._read_ahead(self._sources[row : row + rows]) for row in range(0, len(sources), rows)]
+        self._caches = [LockstepCache.stacked(layer) for layer in zip(*parts, strict=True)]
 
-    def send(self, requests: Sequence[Forward]) -> None:
-        """Start one pass that answers a request of each row."""
+    def _read_ahead(self, sources: Sequence[list[int]]) -> list[LockstepCache]:
+        """The memory, one a layer, of rows that have read all of their source."""
+        width = max(map(len, sources))
+        ids = np.array([source + [0] * (width - len(source)) for source in sources])
+        caches = [LockstepCache() for _ in self._model.layers]
+        # lazy: the logits are never asked for, so that the last layer computes keys and values only
+        self._model.forward(ids, np.arange(width), mask=np.tri(width, dtype=bool)[None, None], cache=caches)
+        mx.eval([cache.state for cache in caches])
+        return caches
+
+    def answer(self, requests: Sequence[Forward]) -> list[Prediction]:
+        """One pass, that answers a request of each row."""
         for row, request in enumerate(requests):
             self._show_source(row, request.source)
             if request.take_back:
@@ -99,28 +88,20 @@ class Lockstep:
         ids = np.array([[0] * (width - len(r.target)) + r.target for r in requests])
         new = np.arange(width) >= width - lengths[:, None]
         positions = np.maximum(np.arange(width) - (width - lengths)[:, None] + self._written[:, None], 0)
-        mask = self._mask(new)
-        with mx.stream(self._device_stream):
-            rows = range(width - most_rows, width)
-            offset = self._model.args.target_position_offset
-            logits = self._model.forward(ids, positions + offset, mask=mask, cache=self._caches, rows=list(rows))
-            self._answers = Answers(requests, logits, self._end_id)
-            mx.async_eval(self._answers.arrays, [cache.state for cache in self._caches])
+        positions += self._model.args.target_position_offset
+        rows = list(range(width - most_rows, width))
+        logits = self._model.forward(ids, positions, mask=self._mask(new), cache=self._caches, rows=rows)
         self._written += lengths
         self._seen = np.concatenate([self._seen, new], axis=1)
-
-    def receive(self) -> list[Prediction]:
-        """The answers to what was sent; waits for the device."""
-        return self._answers.predictions()
+        return answers(requests, logits, self._end_id)
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with these rows only, in this order."""
         self._sources = [self._sources[row] for row in rows]
         self._read, self._written, self._seen = self._read[rows], self._written[rows], self._seen[rows]
-        with mx.stream(self._device_stream):
-            chosen = mx.array(list(rows))
-            for cache in self._caches:
-                cache.keep(chosen)
+        chosen = mx.array(list(rows))
+        for cache in self._caches:
+            cache.keep(chosen)
 
     def _show_source(self, row: int, tokens: list[int]) -> None:
         start = int(self._read[row])
@@ -140,9 +121,8 @@ class Lockstep:
         sources = np.broadcast_to(np.arange(self._first_target), (len(order), self._first_target))
         columns = np.concatenate([sources, order], axis=1)
         self._seen = np.take_along_axis(self._seen, columns, axis=1)
-        with mx.stream(self._device_stream):
-            for cache in self._caches:
-                cache.gather(mx.array(columns))
+        for cache in self._caches:
+            cache.gather(mx.array(columns))
 
     def _mask(self, new: np.ndarray) -> np.ndarray:
         """What tokens in the new columns (B, L) see: bool (B, 1, L, N + L). Padding sees all, its result is not used:

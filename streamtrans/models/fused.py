@@ -63,6 +63,7 @@ class FusedLayer(nn.Module):
         self.down = panels(mlp.down_proj.weight)
         self._eps = mx.array([[self.eps]])
         self._mean = mx.full((len(gain), 1), 1 / len(gain))
+        mx.eval(self._eps, self._mean)  # no parameters, but of use to other threads only when they are there
 
     def run(self, h: mx.array, step: Step, cache: object | None) -> mx.array:
         """(B, L, H) to (B, L or step's rows, H); the step's mask is `biased`."""

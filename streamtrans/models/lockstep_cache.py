@@ -5,6 +5,8 @@ who gives `Model.forward` positions and a mask. All rows get the same number of 
 for, or has taken back, is one that its mask hides.
 """
 
+from collections.abc import Sequence
+
 from streamtrans.runtime import mx
 
 _BLOCK = 32  # columns; a batch has little to copy when it grows, and much to hold if it grows far
@@ -28,6 +30,18 @@ class LockstepCache:
             array[:, :, self.offset : end] = new
         self.offset = end
         return self._arrays[0][:, :, :end], self._arrays[1][:, :, :end]
+
+    @classmethod
+    def stacked(cls, parts: Sequence["LockstepCache"]) -> "LockstepCache":
+        """One cache of all rows of several; the shorter ones get columns of zeros, which masks must hide."""
+        cache = cls()
+        cache.offset = max(part.offset for part in parts)
+        columns = cache.offset + _BLOCK
+        filled = [[array[:, :, : part.offset] for array in part.state] for part in parts]
+        cache._arrays = [
+            mx.concatenate([_with_room(a, columns) for a in arrays]) for arrays in zip(*filled, strict=True)
+        ]
+        return cache
 
     def keep(self, rows: mx.array) -> None:
         """Go on with these rows only: indices (n,)."""

@@ -29,10 +29,11 @@ class Rotary:
         if isinstance(positions, mx.array):
             return self._on_device(positions)
         wanted = np.atleast_2d(np.asarray(positions))
-        if wanted.size and (wanted.min() < 0 or wanted.max() >= len(self._known)):
+        known = self._known  # once: another thread may replace it
+        if wanted.size and (wanted.min() < 0 or wanted.max() >= len(known)):
             turned = self._computed(wanted)
         else:
-            turned = self._known[wanted]
+            turned = known[wanted]
         table = np.ones((self._turning + self._still, *turned.shape), np.complex64)
         table[: self._turning] = turned
         return mx.array(table)
@@ -40,8 +41,9 @@ class Rotary:
     def _computed(self, wanted: np.ndarray) -> np.ndarray:
         """Phases of any integers; up to some thousands they are also kept for the next pass."""
         if wanted.min() >= 0 and (size := int(wanted.max()) + 256) <= 8192:
-            self._known = np.exp(1j * np.outer(np.arange(size), self._frequencies)).astype(np.complex64)
-            return self._known[wanted]
+            known = np.exp(1j * np.outer(np.arange(size), self._frequencies)).astype(np.complex64)
+            self._known = known
+            return known[wanted]
         return np.exp(1j * (wanted[..., None] * self._frequencies)).astype(np.complex64)
 
     def _on_device(self, positions: mx.array) -> mx.array:

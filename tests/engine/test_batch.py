@@ -107,4 +107,4 @@ def test_a_stream_that_reads_otherwise_than_planned_is_a_bug_and_said_so(en_pt):
 
     group = Lockstep(en_pt.model, [[10, 11, 12]], en_pt.tokenizer.end_id)
     with pytest.raises(RuntimeError, match="planned"):
-        group.send([Forward([10, 99], [2])])
+        group.answer([Forward([10, 99], [2])])
