@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from toy_pairs import toy_config
 
 from streamtrans.errors import UsageError
-from streamtrans.training.config import NewModel, Optimiser, load_config
+from streamtrans.training.config import Data, Lora, Mix, NewModel, Optimiser, Report, TrainConfig, load_config
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
@@ -84,3 +84,10 @@ def test_rates_by_hand():
     assert [stable.rate(step) for step in (0, 9, 50, 80, 90, 99)] == [0.1, 1, 1, 1, 0.5, 0.05]
     cosine = Optimiser(steps=110, warmup_steps=10, schedule="cosine")
     assert [round(cosine.rate(step), 6) for step in (0, 10, 60, 110)] == [0.1, 1, 0.5, 0]
+
+
+def test_every_key_is_in_the_documentation():
+    told = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    sections = [TrainConfig, Data, Mix, Optimiser, Lora, Report, NewModel]
+    missing = [name for section in sections for name in section.model_fields if name not in told]
+    assert not missing
