@@ -14,7 +14,7 @@ from streamtrans.errors import DataError, UsageError
 from streamtrans.models.masks import SOURCE, TARGET
 from streamtrans.models.qwen2_streaming import Model
 from streamtrans.policies import Policy
-from streamtrans.runtime import mx
+from streamtrans.runtime import blas_threads, mx
 from streamtrans.text.words import Word, WordReader, units
 
 if TYPE_CHECKING:
@@ -48,8 +48,9 @@ class SingleRunner:
         tokens = request.source + request.target
         kinds = np.array([SOURCE] * len(request.source) + [TARGET] * len(request.target), np.uint8)
         rows = range(len(tokens) - request.rows, len(tokens))
-        logits = self._model.forward([tokens], kinds=kinds, cache=self._cache, rows=list(rows))
-        return answer(request, logits[0], self._end_id)
+        with blas_threads(1):
+            logits = self._model.forward([tokens], kinds=kinds, cache=self._cache, rows=rows)
+            return answer(request, logits[0], self._end_id)
 
 
 def answer(request: Forward, logits: mx.array, end_id: int) -> Prediction:
