@@ -31,7 +31,8 @@ def written_aside(directory: Path) -> Iterator[Path]:
     except (OSError, RuntimeError) as error:  # mlx raises RuntimeError where a write fails
         shutil.rmtree(fresh, ignore_errors=True)
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        full = full or shutil.disk_usage(directory.parent).free < 1 << 20
+        there = next(parent for parent in directory.absolute().parents if parent.is_dir())
+        full = full or shutil.disk_usage(there).free < 1 << 20
         reason = "the disk is full" if full else str(error)
         kept = "; the checkpoint saved before is kept" if directory.exists() else ""
         raise StreamtransError(f"{directory} could not be saved: {reason}{kept}") from error
@@ -48,5 +49,5 @@ def copy_tokenizer(origin: Path, to: Path) -> None:
     """Copies the tokenizer's files, and the chat template if there is one."""
     for pattern in _TOKENIZER_FILES + _CHAT_TEMPLATES:
         for file in origin.glob(pattern):
-            if file.is_file():
+            if file.is_file() and origin != to:
                 shutil.copyfile(file, to / file.name)

@@ -1,7 +1,6 @@
 """A new model to train: a vocabulary from the data, a Qwen2 of the wanted sizes with random weights, on disk."""
 
 import io
-import json
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from streamtrans.errors import DataError
 from streamtrans.text.words import is_unspaced, units
 from streamtrans.training.dataset import Pair
+from streamtrans.training.files import written_aside
 
 if TYPE_CHECKING:
     from streamtrans.training.config import Data, Mix, NewModel
@@ -103,23 +103,20 @@ def model_config(sizes: "NewModel", vocabulary: int) -> dict[str, Any]:
 def make_checkpoint(directory: Path, sizes: "NewModel", pairs: list[Pair], data: "Data", mix: "Mix", seed: int) -> None:
     """Writes config.json, tokenizer.model and random weights of a new model to a directory.
 
-    Raises DataError where no vocabulary can be made, ModelError for sizes that do not fit one another.
+    Raises DataError where no vocabulary can be made, ModelError for sizes that do not fit one another, StreamtransError
+    where it cannot be written.
     """
     from streamtrans.models.qwen2_streaming import Model, ModelArgs
-    from streamtrans.runtime import mx
+    from streamtrans.training.checkpoints import write_model
 
     languages = data.source_language, data.target_language
     vocabulary = train_vocabulary(pairs, languages, sizes.vocabulary)
     config = model_config(sizes, _pieces(vocabulary))
     model = Model(ModelArgs.from_dict(config))
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / "tokenizer.model").write_bytes(vocabulary)
-    mx.save_safetensors(str(directory / "model.safetensors"), initial_weights(model, seed), {"format": "pt"})
-    config["streamtrans"] = {
-        **translation_section(data, mix, "sentencepiece-suffix"),
-        "target_position_offset": 0,
-    }
-    (directory / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    config["streamtrans"] = {**translation_section(data, mix, "sentencepiece-suffix"), "target_position_offset": 0}
+    with written_aside(directory) as fresh:
+        (fresh / "tokenizer.model").write_bytes(vocabulary)
+        write_model(fresh, initial_weights(model, seed), config, fresh)
 
 
 def _pieces(vocabulary: bytes) -> int:
