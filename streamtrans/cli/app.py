@@ -29,6 +29,7 @@ COMMANDS = {
     "distill": "Write training pairs with a teacher's translations.",
     "policies": "List the policies: when to read, when to write.",
     "models": "List the models that are there.",
+    "bench": "Measure how fast it is here, and against whom.",
     "doctor": "Tell what this machine computes with, and what makes it slow.",
 }
 

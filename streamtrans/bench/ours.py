@@ -1,0 +1,154 @@
+"""Our own cases: each runs once and gives samples in milliseconds."""
+
+import time
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from streamtrans.bench.timing import milliseconds
+from streamtrans.bench.workload import Depth, K
+from streamtrans.engine.batch import translate_lines
+from streamtrans.engine.translator import Translator
+from streamtrans.models.masks import SOURCE, TARGET
+from streamtrans.models.qwen2_streaming import Model
+from streamtrans.models.streaming_cache import DualStreamingCache
+from streamtrans.policies import Policy, WaitK, make_policy
+from streamtrans.runtime import blas_threads, mx
+
+PROMPT = 20
+"""Source tokens in the cache when decoding is measured."""
+
+
+def tokens_for(model: Model, count: int) -> list[int]:
+    """So many token ids of the vocabulary, the same ones each time."""
+    return [10 + (7919 * number) % (model.args.vocab_size - 10) for number in range(count)]
+
+
+def source_read(model: Model, tokens: Sequence[int]) -> list[DualStreamingCache]:
+    """Caches in which these source tokens have been read."""
+    caches = model.make_cache()
+    read(model, caches, tokens)
+    return caches
+
+
+def read(model: Model, caches: list[DualStreamingCache], tokens: Sequence[int]) -> None:
+    """Reads source tokens and waits for it."""
+    with blas_threads(1):
+        model.forward([list(tokens)], kinds=np.full(len(tokens), SOURCE, np.uint8), cache=caches, rows="last")
+        mx.eval([cache.state[0] for cache in caches])
+
+
+def write(model: Model, caches: list[DualStreamingCache], source: Sequence[int], target: Sequence[int]) -> int:
+    """One pass that reads and writes; the best next token."""
+    kinds = np.array([SOURCE] * len(source) + [TARGET] * len(target), np.uint8)
+    with blas_threads(1):
+        logits = model.forward([[*source, *target]], kinds=kinds, cache=caches, rows="last")
+        return int(np.array(mx.argmax(logits[0, -1])))
+
+
+def decode(model: Model, count: int = 16) -> Iterator[float]:
+    """A target token, its successor known before the next begins."""
+    caches = source_read(model, tokens_for(model, PROMPT))
+    for token in tokens_for(model, count):
+        yield milliseconds(lambda token=token: write(model, caches, [], [token]))  # type: ignore[misc]
+
+
+def read_word(model: Model, count: int = 8) -> Iterator[float]:
+    """A source word of two tokens, nothing written."""
+    caches = source_read(model, tokens_for(model, PROMPT))
+    for _ in range(count):
+        yield milliseconds(lambda: read(model, caches, [11, 12]))
+
+
+def prefill(model: Model, length: int) -> Iterator[float]:
+    """So many source tokens at once."""
+    tokens = tokens_for(model, length)
+    yield milliseconds(lambda: source_read(model, tokens))
+
+
+def wait_k_word(model: Model, depth: Depth) -> Iterator[float]:
+    """The next word of a stream in wait-k: a source word read, a target word written."""
+    caches = source_read(model, depth.source)
+    write(model, caches, [], depth.target)
+
+    def step() -> None:
+        for cache in caches:
+            cache.trim(1)
+        write(model, caches, depth.word, depth.target[-1:])
+        for token in depth.next_target[:-1]:
+            write(model, caches, [], [token])
+
+    yield milliseconds(step)
+
+
+def reencoded_word(model: Model, depth: Depth) -> Iterator[float]:
+    """The same word if what was read and written is encoded anew for it, as most systems of language models do."""
+
+    def step() -> None:
+        caches = model.make_cache()
+        write(model, caches, depth.source + depth.word, depth.target)
+        for token in depth.next_target[:-1]:
+            write(model, caches, [], [token])
+
+    yield milliseconds(step)
+
+
+def session(translator: Translator, sentence: str) -> Iterator[float]:
+    """A target word, over a whole sentence with its tokens, decisions and words."""
+    opened = translator.session(WaitK(K))
+    start = time.perf_counter()
+    written = sum(event.type == "write" for event in opened.feed_line(sentence))
+    if written:
+        yield (time.perf_counter() - start) * 1000 / written
+
+
+def steady(translator: Translator, sentence: str) -> Iterator[float]:
+    """A target word in the middle of a sentence, where each word read is followed by one written."""
+    opened, total, written = translator.session(WaitK(K)), 0.0, 0
+    for number, word in enumerate(sentence.split()[:-1], 1):
+        start = time.perf_counter()
+        events = opened.feed_word(word)
+        if number > K:
+            total += time.perf_counter() - start
+            written += sum(event.type == "write" for event in events)
+    if written:
+        yield total * 1000 / written
+
+
+def first_word(translator: Translator, sentence: str) -> Iterator[float]:
+    """From the source word that allows it to the first target word."""
+    opened = translator.session(WaitK(K))
+    for word in sentence.split():
+        start = time.perf_counter()
+        if any(event.type == "write" for event in opened.feed_word(word)):
+            yield (time.perf_counter() - start) * 1000
+            return
+
+
+def agreeing(translator: Translator, sentence: str) -> Iterator[float]:
+    """A source word with the policy `agree`, which looks ahead after each."""
+    opened = translator.session(make_policy("agree"))
+    yield milliseconds(lambda: opened.feed_line(sentence)) / len(sentence.split())
+
+
+def lines(translator: Translator, sentences: Sequence[str], batch_size: int) -> Iterator[float]:
+    """A sentence, in batches or, for 1, one after the other."""
+    policy: Policy = WaitK(K)
+
+    def run() -> None:
+        if batch_size == 1:
+            for sentence in sentences:
+                translator.session(policy).feed_line(sentence)
+        else:
+            for _ in translate_lines(translator, sentences, policy, batch_size):
+                pass
+
+    yield milliseconds(run) / len(sentences)
+
+
+def product(matrix: np.ndarray, vector: bool) -> tuple[Iterator[float], Iterator[float]]:
+    """A matrix times itself or a row times a matrix: ours, and numpy's."""
+    left = matrix[:1] if vector else matrix
+    a, b = mx.array(left), mx.array(matrix)
+    mx.eval(a, b)
+    return iter([milliseconds(lambda: mx.eval(a @ b))]), iter([milliseconds(lambda: left @ matrix)])

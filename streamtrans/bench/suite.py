@@ -1,0 +1,210 @@
+"""The whole measurement: cases side by side, then one dictionary of results."""
+
+import os
+import platform
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streamtrans.bench import ours
+from streamtrans.bench.peers import Skipped, Transformers, mlx_lm_decode
+from streamtrans.bench.process import ColdStart, cold_start, help_time
+from streamtrans.bench.timing import Case, interleave, medians, ratio
+from streamtrans.bench.workload import SENTENCES, Recording, at_depth, record
+from streamtrans.engine.translator import Translator
+from streamtrans.models.loading import load_checkpoint
+from streamtrans.runtime import compute_dtype, describe, mx
+from streamtrans.text.tokenizer import load_tokenizer
+
+DEPTHS = (10, 30, 60)
+"""Source words at which re-encoding is compared."""
+
+BATCHES = (1, 8, 32)
+_PACKAGES = ("streamtrans", "mlx", "mlx-lm", "numpy")
+_GEMM, _GEMV = 1024, 4096
+
+Advance = Callable[[str], None]
+
+
+class Suite:
+    """One run: `total` steps of progress, then `run`. rounds: of the quick cases; slower ones run less often."""
+
+    def __init__(self, model: str, against: Sequence[str], torch_python: str, quick: bool):
+        self._name, self._against = model, against
+        self._checkpoint = load_checkpoint(model)
+        tokenizer = load_tokenizer(self._checkpoint.directory, self._checkpoint.settings.tokenizer)
+        self._translator = Translator(self._checkpoint.model, tokenizer, self._checkpoint.settings)
+        self._torch_python = torch_python
+        self._rounds, self._slow_rounds, self._starts = (2, 1, 1) if quick else (12, 3, 3)
+        self._sentences = SENTENCES[:2] if quick else SENTENCES
+        self.skipped: dict[str, str] = {}
+
+    def run(self, advance: Advance) -> dict[str, Any]:
+        """All results, by the names that `streamtrans bench --json` gives them; times are medians."""
+        with ExitStack() as stack:
+            cases = self._products() | self._passes() | self._words() | self._peers(stack)
+            found = medians(interleave(cases, self._rounds, advance))
+            agreement = self._transformers.agreement if self._transformers else None
+        lines = {f"batch {size}": self._lines(size) for size in BATCHES}
+        found |= medians(interleave(lines, self._slow_rounds, advance))
+        return self._results(found, agreement) | self._processes(advance)
+
+    def _products(self) -> dict[str, Case]:
+        """Matrix products, ours and numpy's."""
+        random = np.random.default_rng(0)
+        cases: dict[str, Case] = {}
+        for name, size in (("gemm", _GEMM), ("gemv", _GEMV)):
+            matrix = random.standard_normal((size, size), dtype=np.float32)
+            for which, whose in enumerate(("", " numpy")):
+                cases[name + whose] = lambda m=matrix, v=name == "gemv", i=which: ours.product(m, v)[i]  # type: ignore[misc]
+        return cases
+
+    def _passes(self) -> dict[str, Case]:
+        """The model alone."""
+        model = self._checkpoint.model
+        return {
+            "decode": lambda: ours.decode(model),
+            "read": lambda: ours.read_word(model),
+            "prefill 64": lambda: ours.prefill(model, 64),
+            "prefill 256": lambda: ours.prefill(model, 256),
+        }
+
+    def _words(self) -> dict[str, Case]:
+        """Sessions, a sentence after the other."""
+        kinds = {"session": ours.session, "steady": ours.steady, "first word": ours.first_word, "agree": ours.agreeing}
+        return {
+            name: lambda measured=measured: [  # type: ignore[misc]
+                sample for sentence in self._sentences for sample in measured(self._translator, sentence)
+            ]
+            for name, measured in kinds.items()
+        }
+
+    def _lines(self, size: int) -> Case:
+        sentences = [*self._sentences] * max(1, size // len(self._sentences))
+        return lambda: ours.lines(self._translator, sentences, size)
+
+    def _peers(self, stack: ExitStack) -> dict[str, Case]:
+        """Cases of the peers that were asked for and are there; the others go to `skipped`, with the reason."""
+        self._transformers: Transformers | None = None
+        cases: dict[str, Case] = {}
+        makers: dict[str, Callable[[], dict[str, Case]]] = {
+            "mlx-lm": self._mlx_lm,
+            "transformers": lambda: self._torch(stack),
+            "reencode": self._reencode,
+        }
+        for name in self._against:
+            try:
+                cases |= makers[name]()
+            except Skipped as reason:
+                self.skipped[name] = str(reason)
+        return cases
+
+    def _mlx_lm(self) -> dict[str, Case]:
+        decode = mlx_lm_decode(self._checkpoint)
+        return {"mlx-lm, 1 thread": lambda: decode(1), "mlx-lm, all threads": lambda: decode(None)}
+
+    def _torch(self, stack: ExitStack) -> dict[str, Case]:
+        recordings: list[Recording] = [record(self._translator, sentence) for sentence in self._sentences]
+        offset = self._checkpoint.settings.target_position_offset
+        peer = Transformers(self._torch_python, Path(self._checkpoint.directory), offset, recordings)
+        self._transformers = stack.enter_context(peer)
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return {
+            f"transformers {dtype}, {threads} threads": lambda d=dtype, t=threads: peer.per_target_word(d, t)  # type: ignore[misc]
+            for dtype in ("float32", "bfloat16")
+            for threads in sorted({1, cores})
+        }
+
+    def _reencode(self) -> dict[str, Case]:
+        model = self._checkpoint.model
+        cases: dict[str, Case] = {}
+        for words in DEPTHS:
+            depth = at_depth(words, model.args.vocab_size)
+            cases[f"at {words}"] = lambda d=depth: ours.wait_k_word(model, d)  # type: ignore[misc]
+            cases[f"reencode {words}"] = lambda d=depth: ours.reencoded_word(model, d)  # type: ignore[misc]
+        return cases
+
+    def _results(self, found: dict[str, float | None], agreement: float | None) -> dict[str, Any]:
+        def best(prefix: str) -> float | None:
+            """The fastest of a peer's settings."""
+            return min((v for name, v in found.items() if name.startswith(prefix) and v is not None), default=None)
+
+        get = found.get
+        batches = {size: get(f"batch {size}") for size in BATCHES}
+        return {
+            "ms_per_target_word": get("steady"),
+            "ms_per_source_word_agree": get("agree"),
+            "first_word_ms": get("first word"),
+            "decode_ms_per_token": get("decode"),
+            "read_ms_per_word": get("read"),
+            "prefill_ms": {"64": get("prefill 64"), "256": get("prefill 256")},
+            "ratio_vs_mlx_lm_decode": ratio(best("mlx-lm"), get("decode")),
+            "ratio_vs_transformers": {
+                dtype: ratio(best(f"transformers {dtype}"), get("session")) for dtype in ("float32", "bfloat16")
+            },
+            "ratio_vs_reencode": {str(n): ratio(get(f"reencode {n}"), get(f"at {n}")) for n in DEPTHS},
+            "gemm_fraction_of_numpy": ratio(get("gemm numpy"), get("gemm")),
+            "gemv_fraction_of_numpy": ratio(get("gemv numpy"), get("gemv")),
+            "sentences_per_s": {str(size): 1000 / ms if ms else None for size, ms in batches.items()},
+            "transformers_same_predictions": agreement,
+            "medians_ms": found,
+            "skipped": self.skipped,
+            "environment": self._environment(),
+        }
+
+    def _processes(self, advance: Advance) -> dict[str, Any]:
+        """Cold starts, one after the other."""
+        starts: list[ColdStart] = []
+        helps: list[float] = []
+        for _ in range(self._starts):
+            advance("cold start")
+            starts.append(cold_start(self._name))
+            helps.append(help_time())
+        measured: dict[str, list[float | None]] = {
+            "cold_start_s": [s.first_word_s for s in starts],
+            "ready_s": [s.ready_s for s in starts],
+            "peak_mb": [s.peak_mb for s in starts],
+            "help_s": [*helps],
+        }
+        return medians({name: [v for v in values if v is not None] for name, values in measured.items()})
+
+    def _environment(self) -> dict[str, Any]:
+        runtime = describe()
+        peers = self._transformers.versions if self._transformers else {}
+        return {
+            "model": self._name,
+            "parameters": self._parameters(),
+            "dtype": str(compute_dtype(mx.bfloat16)).removeprefix("mlx.core."),
+            "device": runtime.device,
+            "cpu": _cpu(),
+            "blas": runtime.blas,
+            "blas_threads": runtime.blas_threads,
+            "system": f"{platform.system()} {platform.machine()}",
+            "load": os.getloadavg()[0],
+            "versions": {"python": platform.python_version(), **{p: _version(p) for p in _PACKAGES}, **peers},
+        }
+
+    def _parameters(self) -> int:
+        from mlx.utils import tree_reduce
+
+        return tree_reduce(lambda total, array: total + array.size, self._checkpoint.model.parameters(), 0)
+
+
+def _cpu() -> str:
+    """What the processor calls itself."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

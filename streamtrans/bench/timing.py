@@ -1,0 +1,41 @@
+"""Measuring side by side: on a machine that others use too, only what ran in the same minute can be compared."""
+
+import time
+from collections.abc import Callable, Iterable
+from statistics import median
+from typing import Any
+
+Case = Callable[[], Iterable[float]]
+"""Runs once and gives its samples, in milliseconds."""
+
+
+def interleave(cases: dict[str, Case], rounds: int, advance: Callable[[str], None]) -> dict[str, list[float]]:
+    """Samples of every case in milliseconds: each round runs all cases in turn; a first round only warms up.
+
+    advance: called with the name of a case when it is about to run, `(rounds + 1) · len(cases)` times.
+    """
+    samples: dict[str, list[float]] = {name: [] for name in cases}
+    for number in range(rounds + 1):
+        for name, case in cases.items():
+            advance(name)
+            found = list(case())
+            if number:
+                samples[name] += found
+    return samples
+
+
+def medians(samples: dict[str, list[float]]) -> dict[str, float | None]:
+    """The median of each, None where there are no samples."""
+    return {name: median(values) if values else None for name, values in samples.items()}
+
+
+def ratio(theirs: float | None, ours: float | None) -> float | None:
+    """How many times as long they take, None where one was not measured."""
+    return theirs / ours if theirs is not None and ours else None
+
+
+def milliseconds(action: Callable[[], Any]) -> float:
+    """How long an action takes."""
+    start = time.perf_counter()
+    action()
+    return (time.perf_counter() - start) * 1000
