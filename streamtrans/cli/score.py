@@ -70,8 +70,7 @@ def score(
     \b
     Examples:
       streamtrans score test.en test.pt --wait-k 1,3,5,7,9,inf --plot curve.svg
-      streamtrans score test.en test.pt --policy agree --save-log runs/agree
-      streamtrans score --from-log runs/agree --reference other.pt
+      streamtrans score --from-log runs --reference other.pt
       streamtrans score test.en test.pt --wait-k 3 --sequential --json
       mlx.launch -n 2 -- streamtrans score test.en test.pt --wait-k 3,5
     """
