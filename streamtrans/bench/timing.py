@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterable
 from statistics import median
 from typing import Any
 
+PAUSE = 0.05
+"""Seconds between cases: BLAS threads go on spinning for some 25 ms, and would be in the next case's way."""
+
 Case = Callable[[], Iterable[float]]
 """Runs once and gives its samples, in milliseconds."""
 
@@ -18,6 +21,7 @@ def interleave(cases: dict[str, Case], rounds: int, advance: Callable[[str], Non
     for number in range(rounds + 1):
         for name, case in cases.items():
             advance(name)
+            time.sleep(PAUSE)
             found = list(case())
             if number:
                 samples[name] += found
