@@ -14,21 +14,21 @@ import sys
 import time
 from typing import Any
 
-import torch
-import transformers
-from transformers import AutoModelForCausalLM, DynamicCache
-
 
 class Stream:
     """One sentence's cache: what its entries are, and where the two streams of positions are."""
 
     def __init__(self, model: Any, offset: int):
+        from transformers import DynamicCache
+
         self._model, self._offset = model, offset
         self._cache = DynamicCache()
         self._is_target: list[bool] = []
 
     def run(self, source: list[int], target: list[int], take_back: int) -> int:
         """One pass: the best successor of the last token."""
+        import torch
+
         if take_back:
             del self._is_target[-take_back:]
             self._cache.crop(-take_back)
@@ -49,8 +49,10 @@ class Stream:
         ).logits
         return int(logits[0, -1].argmax())
 
-    def _mask(self, new: list[bool]) -> torch.Tensor:
+    def _mask(self, new: list[bool]) -> Any:
         """What the new tokens see, (1, 1, L, N): source sees earlier source, target everything earlier."""
+        import torch
+
         kinds = torch.tensor(self._is_target + new)
         queries = torch.tensor(new)
         order = torch.arange(len(kinds))
@@ -60,6 +62,9 @@ class Stream:
 
 def main() -> None:
     """Serve until the input ends."""
+    import torch
+    import transformers
+
     print(json.dumps({"torch": torch.__version__, "transformers": transformers.__version__}), flush=True)
     work = json.loads(sys.stdin.readline())
     models: dict[str, Any] = {}
@@ -68,7 +73,9 @@ def main() -> None:
         torch.set_num_threads(wanted["threads"])
         name = wanted["dtype"]
         if name not in models:
-            models[name] = AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=getattr(torch, name)).eval()
+            models[name] = transformers.AutoModelForCausalLM.from_pretrained(
+                sys.argv[1], dtype=getattr(torch, name)
+            ).eval()
         seconds, predicted = [], []
         with torch.inference_mode():
             for passes in work["sentences"]:

@@ -1,0 +1,100 @@
+"""What makes it fast changes no result, and a step costs the same however much has been read; nothing is timed here."""
+
+import numpy as np
+import pytest
+from tiny_model import difference, tiny_model
+
+from streamtrans.models import exponential
+from streamtrans.models.masks import SOURCE, TARGET
+from streamtrans.models.panels import PanelEmbedding, add_product, flat, multiply, panel_width, panels
+from streamtrans.runtime import mx
+
+
+def normal(*shape, seed=0):
+    return mx.array(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
+
+
+class TestPanels:
+    def test_the_width_divides_the_results(self):
+        assert [panel_width(n) for n in (1536, 8000, 96, 48, 61, 127)] == [64, 64, 48, 48, 61, 1]
+
+    @pytest.mark.parametrize("rows", [1, 3, 32, 33, 37, 48, 256])
+    def test_products_are_those_of_the_whole_weight(self, rows):
+        x, weight, h = normal(rows, 40), normal(192, 40, seed=1), normal(rows, 192, seed=2)
+        whole = x @ weight.T
+        assert difference(flat(multiply(x, panels(weight))), whole) < 1e-5
+        assert difference(add_product(h, x, panels(weight)), h + whole) < 1e-5
+
+    def test_one_table_for_both_ends(self):
+        table = normal(128, 24)
+        embedding, ids = PanelEmbedding(table), mx.array([[0, 63, 64], [127, 5, 77]])
+        assert difference(embedding(ids), table[ids]) == 0
+        assert difference(embedding.as_linear(normal(2, 3, 24)), normal(2, 3, 24) @ table.T) < 1e-5
+
+
+class TestExponentials:
+    """The way for many numbers against the way for few."""
+
+    def test_gates(self):
+        gate, up = mx.linspace(-200, 200, 20_000), normal(20_000)
+        many = exponential.gated(gate, up)
+        few = mx.concatenate([exponential.gated(g, u) for g, u in zip(mx.split(gate, 4), mx.split(up, 4), strict=True)])
+        assert float(mx.max(mx.abs(many - few) / (1 + mx.abs(few)))) < 1e-6
+
+    def test_attention(self):
+        scores, values = normal(1, 2, 200, 80) * 20, normal(1, 2, 80, 8, seed=1)
+        scores[:, :, 3, 5:] = -mx.inf
+        few = [exponential.weighted(scores[:, :, i : i + 50], values) for i in range(0, 200, 50)]
+        assert difference(exponential.weighted(scores, values), mx.concatenate(few, axis=2)) < 1e-5
+
+    def test_what_is_masked_weighs_nothing(self):
+        scores, values = mx.full((300, 100), -mx.inf), mx.full((100, 4), 1e6)
+        scores[:, 0], values[0] = 0, 1
+        assert difference(exponential.weighted(scores, values), mx.ones((300, 4))) == 0
+
+
+def model_with_much_to_remember():
+    """Heads so wide that the memory of 1,000 words is many times the scores of a step."""
+    return tiny_model(vocab_size=512, hidden_size=512).fuse()
+
+
+def read(model, caches, count):
+    ids = np.arange(count)[None] % 500
+    mx.eval(model.forward(ids, kinds=np.full(count, SOURCE, np.uint8), cache=caches, rows="last"))
+
+
+def bytes_of_a_step(model, caches):
+    """The most memory that reading a word and writing the next token takes beyond what was held before."""
+    mx.synchronize()
+    before = mx.get_active_memory()
+    mx.reset_peak_memory()
+    mx.eval(model.forward([[7, 8, 9]], kinds=[SOURCE, SOURCE, TARGET], cache=caches, rows="last"))
+    return mx.get_peak_memory() - before
+
+
+def operations_of_a_step(model, caches, tmp_path):
+    """The nodes of the graph of one step, its last layer at least: what came before it has been started by then."""
+    logits = model.forward([[7, 8, 9]], kinds=[SOURCE, SOURCE, TARGET], cache=caches, rows="last")
+    mx.export_to_dot(str(tmp_path / "step.dot"), logits)
+    mx.eval(logits)
+    return (tmp_path / "step.dot").read_text().count("->")
+
+
+def test_a_step_costs_the_same_at_1000_words_but_for_attention(tmp_path):
+    """Memory of a step may grow by its rows of scores, and not by what has been read: a copied cache would show."""
+    model, measured = model_with_much_to_remember(), []
+    args = model.args
+    for words in (10, 1000):
+        caches = model.make_cache()
+        read(model, caches, words)
+        model.forward([[5]], kinds=[TARGET], cache=caches)
+        mx.eval([cache.state[0] for cache in caches])
+        if caches[0]._buffer.capacity - len(caches[0]) < 20:
+            read(model, caches, 20)  # a block that is about to be full would grow, which is not a step's cost
+        operations = operations_of_a_step(model, caches, tmp_path)
+        measured.append((operations, bytes_of_a_step(model, caches), caches[0].nbytes))
+    (few, little, small), (many, much, large) = measured
+    assert few == many
+    scores = 1000 * 3 * args.num_attention_heads * 4  # bytes of one array of scores in one layer
+    assert large - small > 20 * scores
+    assert much - little < 8 * scores
