@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from streamtrans.engine.answers import answers
 from streamtrans.engine.events import Done, End, Event, Read, Revise, Write
 from streamtrans.engine.requests import Forward, Prediction, Request, SourceEnd, SourceWord, Step
 from streamtrans.engine.stream import Stream
@@ -14,7 +15,7 @@ from streamtrans.errors import DataError, UsageError
 from streamtrans.models.masks import SOURCE, TARGET
 from streamtrans.models.qwen2_streaming import Model
 from streamtrans.policies import Policy
-from streamtrans.runtime import blas_threads, mx
+from streamtrans.runtime import blas_threads
 from streamtrans.text.words import Word, WordReader, units
 
 if TYPE_CHECKING:
@@ -50,22 +51,7 @@ class SingleRunner:
         rows = range(len(tokens) - request.rows, len(tokens))
         with blas_threads(1):
             logits = self._model.forward([tokens], kinds=kinds, cache=self._cache, rows=rows)
-            return answer(request, logits[0], self._end_id)
-
-
-def answer(request: Forward, logits: mx.array, end_id: int) -> Prediction:
-    """The prediction that a request asks for, from the logits (rows, V) of its last rows."""
-    if request.banned is not None:
-        logits[-1, request.banned] = -mx.inf
-    best = mx.argmax(logits, axis=-1)
-    if not request.evidence:
-        return Prediction(np.array(best).tolist())
-    log_probabilities = logits[-1].astype(mx.float32) - mx.logsumexp(logits[-1].astype(mx.float32))
-    probabilities = mx.exp(log_probabilities)
-    entropy = -mx.sum(probabilities * mx.maximum(log_probabilities, -1e9))  # a banned token's 0 × −inf is 0
-    mx.eval(best, probabilities, entropy)
-    tokens, chances = np.array(best).tolist(), np.array(probabilities)
-    return Prediction(tokens, float(chances[tokens[-1]]), float(np.array(entropy)), float(chances[end_id]))
+            return answers([request], logits, self._end_id)[0]
 
 
 class Session:
