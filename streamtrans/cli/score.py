@@ -42,8 +42,9 @@ def score(
         bool, typer.Option("--sequential", help="One sentence at a time, timed: gives computation-aware latency.")
     ] = False,
     word_ms: Annotated[
-        float, typer.Option("--word-ms", metavar="W", help="A source word every W ms, for --sequential.")
-    ] = WORD_MS,
+        float | None,
+        typer.Option("--word-ms", metavar="W", help=f"A source word every W ms, for --sequential ({WORD_MS:g})."),
+    ] = None,
     save_log: Annotated[
         Path | None, typer.Option("--save-log", metavar="DIR", help="Write a folder for each run into DIR.")
     ] = None,
@@ -76,6 +77,7 @@ def score(
     """
     _check(source, references, from_log, reference, resume, save_log)
     _check_plot(plot, overlay)
+    word_ms = _clock(word_ms, sequential)
     quality = (*QUALITY, "COMET") if comet else QUALITY
     if from_log:
         runs = _read_logs(from_log, reference)
@@ -88,10 +90,9 @@ def score(
         options = {"batch_size": batch_size, "word_ms": word_ms, "sequential": sequential, "shown": not plain}
         runs, scores = _run(test_set, choice, save_log, resume, quality, options)
         title = test_set.name
-    if not runs:
-        return  # another rank has it all
-    _report(scores, as_json, plain)
-    _curves(title, runs, overlay or [], plot, shown=not (as_json or plain))
+    if runs:  # else another rank has it all
+        _report(scores, as_json, plain)
+        _curves(title, runs, overlay or [], plot, shown=not (as_json or plain))
 
 
 def _check(
@@ -109,6 +110,13 @@ def _check(
         raise UsageError("--reference goes with --from-log; give the references of SOURCE after it")
     if resume and not save_log:
         raise UsageError("--resume needs --save-log DIR, the folder of the interrupted run")
+
+
+def _clock(word_ms: float | None, sequential: bool) -> float:
+    """Milliseconds a source word; only one sentence at a time has times."""
+    if word_ms is not None and not sequential:
+        raise UsageError("--word-ms is the clock of --sequential; batches have no times")
+    return word_ms or WORD_MS
 
 
 def _check_plot(plot: Path | None, overlay: list[Path] | None) -> None:

@@ -139,3 +139,9 @@ def test_two_ranks_score_what_one_process_scores(here):
     for run in ("wait-1", "wait-3"):
         one, two = ((here / name / run / "instances.log").read_text() for name in ("one", "two"))
         assert one == two
+
+
+def test_a_clock_without_times_is_refused(here):
+    result = score("s.en", "r.pt", "--word-ms", "300", cwd=here)
+    assert result.returncode == 2
+    assert result.stderr.startswith("streamtrans: --word-ms")
