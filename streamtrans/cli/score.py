@@ -80,9 +80,8 @@ def score(
     word_ms = _clock(word_ms, sequential)
     quality = (*QUALITY, "COMET") if comet else QUALITY
     if from_log:
-        runs = _read_logs(from_log, reference)
+        runs, title = _read_logs(from_log, reference), from_log[0].name
         scores = [_scores(run, quality) for run in runs]
-        title = from_log[0].name
     else:
         from streamtrans.cli.test_set import TestSet
 
