@@ -25,6 +25,7 @@ _CHOICE = os.environ.get("STREAMTRANS_BLAS", "")
 _JUMP_SLOT = {"x86_64": 7, "aarch64": 1026}
 _DT_PLTRELSZ, _DT_STRTAB, _DT_SYMTAB, _DT_JMPREL = 2, 5, 6, 23
 _PT_LOAD, _PT_DYNAMIC = 1, 2
+_IN_PLACE = {"skylakex", "cooperlake", "sapphirerapids"}  # OpenBLAS's names of its AVX-512 cores, Zen 4 among them
 _PREFIXES = {"cblas_sgemm": "", "scipy_cblas_sgemm": "scipy_"}
 
 
@@ -88,6 +89,16 @@ def blas_threads(count: int) -> Iterator[None]:
         yield
     finally:
         _set_threads(before)
+
+
+def small_products_in_place() -> bool:
+    """Whether the BLAS has kernels that multiply small matrices without copying them: OpenBLAS's for AVX-512."""
+    prefix = _prefix(_library) if _library else ""
+    core = getattr(_library, f"{prefix}openblas_get_corename", None)
+    if core is None:
+        return False
+    core.restype = ctypes.c_char_p
+    return core().decode().lower() in _IN_PLACE
 
 
 def on_gpu() -> bool:

@@ -14,8 +14,6 @@ from streamtrans.bench.workload import Recording
 from streamtrans.models.loading import Checkpoint, model_args, read_weights
 from streamtrans.runtime import blas_threads, compute_dtype, mx
 
-PEERS = ("mlx-lm", "transformers", "reencode")
-
 
 class Skipped(Exception):
     """A peer cannot be measured here; the message says why."""

@@ -6,22 +6,26 @@ multiplications it first copies the weight into tiles. A panel holds what 64 res
 enough for the kernels that copy nothing; a product is a batch of panels (docs/speed.md has the numbers: half the time
 at 1 to 16 rows). Many rows are cut into tiles of about 16, which keeps them in the same kernels and in cache.
 
+Those kernels exist for AVX-512. Elsewhere a panel is copied like any matrix, and a weight is one panel, whole.
+
 The results (P, R, W) come panel after panel. That is what attention wants, one panel a head; `flat` makes rows of them.
 """
 
 import mlx.nn as nn
 
-from streamtrans.runtime import mx
+from streamtrans.runtime import mx, small_products_in_place
 
 WIDEST = 64
-"""Results a panel: what one pass of OpenBLAS's kernels holds in registers on AVX-512 machines."""
+"""Results a panel: what one pass of OpenBLAS's kernels holds in registers."""
 
+_IN_PANELS = small_products_in_place()
 _MANY_ROWS, _TILES = 32, range(8, 33)
 
 
 def panel_width(results: int) -> int:
-    """The largest divisor of a number of results that makes a panel."""
-    return max(n for n in range(1, min(results, WIDEST) + 1) if results % n == 0)
+    """The largest divisor of a number of results that makes a panel; all of them where panels do not pay."""
+    widest = min(results, WIDEST) if _IN_PANELS else results
+    return max(n for n in range(1, widest + 1) if results % n == 0)
 
 
 def panels(weight: mx.array, width: int | None = None) -> mx.array:
@@ -33,8 +37,8 @@ def panels(weight: mx.array, width: int | None = None) -> mx.array:
 def multiply(x: mx.array, weight: mx.array) -> mx.array:
     """Rows x (R, K) times panels (P, K, W): (P, R, W)."""
     rows, width = x.shape
-    tile = max((n for n in _TILES if rows % n == 0), default=0) if rows > _MANY_ROWS else 0
-    if not tile:
+    tile = max((n for n in _TILES if rows % n == 0), default=0)
+    if rows <= _MANY_ROWS or not tile or not _IN_PANELS:
         return x @ weight
     tiled = x.reshape(1, rows // tile, tile, width) @ weight[:, None]
     return tiled.reshape(len(weight), rows, -1)

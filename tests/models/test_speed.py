@@ -5,6 +5,7 @@ import pytest
 from tiny_model import difference, tiny_model
 
 from streamtrans.models import exponential
+from streamtrans.models import panels as panels_module
 from streamtrans.models.masks import SOURCE, TARGET
 from streamtrans.models.panels import PanelEmbedding, add_product, flat, multiply, panel_width, panels
 from streamtrans.runtime import mx
@@ -14,8 +15,18 @@ def normal(*shape, seed=0):
     return mx.array(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
 
 
+@pytest.fixture(params=["panels", "whole"], autouse=True)
+def storage(request, monkeypatch):
+    """Both ways to store a weight, whichever suits this machine."""
+    monkeypatch.setattr(panels_module, "_IN_PANELS", request.param == "panels")
+    return request.param
+
+
 class TestPanels:
-    def test_the_width_divides_the_results(self):
+    def test_the_width_divides_the_results(self, storage):
+        if storage == "whole":
+            assert panel_width(8000) == 8000
+            return
         assert [panel_width(n) for n in (1536, 8000, 96, 48, 61, 127)] == [64, 64, 48, 48, 61, 1]
 
     @pytest.mark.parametrize("rows", [1, 3, 32, 33, 37, 48, 256])
