@@ -23,7 +23,10 @@ def bench(
     ] = "mlx-lm,reencode",
     quick: Annotated[bool, typer.Option("--quick", help="Few repeats: seconds, not minutes, and rough.")] = False,
     torch_python: Annotated[
-        str, typer.Option("--torch-python", metavar="PATH", help="A Python with torch and transformers.")
+        str,
+        typer.Option(
+            "--torch-python", metavar="PATH", show_default="this one", help="A Python with torch and transformers."
+        ),
     ] = sys.executable,
     as_json: JsonOption = False,
 ) -> None:
