@@ -115,7 +115,7 @@ def _clock(word_ms: float | None, sequential: bool) -> float:
     """Milliseconds a source word; only one sentence at a time has times."""
     if word_ms is not None and not sequential:
         raise UsageError("--word-ms is the clock of --sequential; batches have no times")
-    return word_ms or WORD_MS
+    return WORD_MS if word_ms is None else word_ms
 
 
 def _check_plot(plot: Path | None, overlay: list[Path] | None) -> None:
