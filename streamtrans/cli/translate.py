@@ -32,7 +32,7 @@ from streamtrans.policies import Policy
 @takes_policy
 def translate(
     choice: PolicyChoice,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Sentences, one a line; - is standard input.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Sentences, one a line; - is standard input, read in blocks of lines.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="OUT", help="Write here, not to standard output.")
     ] = None,
@@ -49,7 +49,8 @@ def translate(
     """Translate a file, a sentence a line, as if each sentence were heard word by word.
 
     The output has as many lines; empty ones stay empty. It is written as it goes, so that an interrupted run keeps what
-    it has. Several machines share the work under mlx.launch.
+    it has. Lines are read in blocks, from standard input too: for text that is still coming, use `streamtrans live`.
+    Several machines share the work under mlx.launch.
 
     \b
     Examples:
@@ -104,9 +105,10 @@ def _check(file: Path, output: Path | None, resume: bool, as_json: bool, ranks: 
 def _resume(output: Path | None, log: "_Log | None", resume: bool) -> int:
     """How many lines are done, in the output and in the log; what either has beyond that is cut off."""
     logged = log.begin(resume) if log else None
-    if not resume or output is None or not output.exists():
+    if not resume or output is None:
         return 0
-    with output.open("r+b") as file:
+    with output.open("a+b") as file:  # an output that is gone has no lines
+        file.seek(0)
         whole = [line for line in file if line.endswith(b"\n")]
         done = len(whole) if logged is None else min(len(whole), logged)
         file.truncate(sum(map(len, whole[:done])))

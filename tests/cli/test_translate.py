@@ -156,6 +156,16 @@ def test_resuming_gives_what_one_run_gives(tmp_path, source):
     )
 
 
+def test_resuming_without_the_output_starts_the_log_again_too(tmp_path, source):
+    out, log = tmp_path / "out.pt", tmp_path / "run"
+    arguments = source, "-o", out, "--save-log", log
+    assert translate(*arguments).returncode == 0
+    expected = out.read_bytes(), (log / "instances.log").read_bytes()
+    out.unlink()
+    assert translate(*arguments, "--resume").returncode == 0
+    assert (out.read_bytes(), (log / "instances.log").read_bytes()) == expected
+
+
 def test_a_program_may_close_the_pipe(source):
     source.write_text(TEXT * 50)
     script = f"{sys.executable} -m streamtrans translate {source} --batch-size 2 | head -n 1"
