@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from streamtrans.models.settings import TranslationSettings
 
 _CONFIGURATION = "configuration.json"
+_SCORES = "scores.json", "scores.tsv"
 
 
 def as_instance(
@@ -84,6 +85,17 @@ def _short(value: Any) -> str:
     return value if isinstance(value, str) else f"{value:g}"
 
 
+def read_configuration(directory: Path) -> dict[str, Any]:
+    """The configuration that a run's folder states, {} where it has none. Raises DataError for a damaged one."""
+    file = directory / _CONFIGURATION
+    if not file.exists():
+        return {}
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8"))["configuration"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{file}: cannot be read ({error}); run again without --resume") from None
+
+
 class RunFolder:
     """The folder of one run: a log that grows with the run, the configuration from its start, scores at its end."""
 
@@ -97,6 +109,8 @@ class RunFolder:
         Raises UsageError when that one was started with other options, DataError for a log that is damaged.
         """
         done = self._found() if resume else []
+        for name in _SCORES if done else (*_SCORES, LOG):  # what is left of an earlier run would pass for this one's
+            (self._directory / name).unlink(missing_ok=True)
         if not done:
             record = {"configuration": self._configuration}
             write_atomically(self._directory / _CONFIGURATION, json.dumps(record, ensure_ascii=False) + "\n")
@@ -104,13 +118,14 @@ class RunFolder:
         return done
 
     def _found(self) -> list[Instance]:
-        file = self._directory / _CONFIGURATION
-        if not file.exists():
+        before = read_configuration(self._directory)
+        if not before:
+            if self.log.exists():
+                raise UsageError(
+                    f"{self._directory} has a log but no {_CONFIGURATION}, so nobody knows what to resume it with: "
+                    "take another folder, or run without --resume to write it anew"
+                )
             return []
-        try:
-            before = json.loads(file.read_text(encoding="utf-8"))["configuration"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{file}: cannot be read ({error}); run again without --resume") from None
         now = json.loads(json.dumps(self._configuration))
         for name in now:
             if before.get(name) != now[name]:

@@ -2,14 +2,12 @@
 
 import json
 import sys
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streamtrans.cli.corpus import read_lines
 from streamtrans.cli.options import (
     BatchSizeOption,
     JsonOption,
@@ -19,7 +17,8 @@ from streamtrans.cli.options import (
     PolicyChoice,
     takes_policies,
 )
-from streamtrans.errors import DataError, UsageError
+from streamtrans.cli.score_logs import read_logs
+from streamtrans.errors import UsageError
 from streamtrans.evaluation.clock import WORD_MS
 from streamtrans.evaluation.quality import QUALITY, tokenizer_of
 from streamtrans.evaluation.report import Scores, show, tsv
@@ -80,7 +79,7 @@ def score(
     word_ms = _clock(word_ms, sequential)
     quality = (*QUALITY, "COMET") if comet else QUALITY
     if from_log:
-        runs, title = _read_logs(from_log, reference), from_log[0].name
+        runs, title = read_logs(from_log, reference), from_log[0].name
         scores = [_scores(run, quality) for run in runs]
     else:
         from streamtrans.cli.test_set import TestSet
@@ -126,20 +125,6 @@ def _check_plot(plot: Path | None, overlay: list[Path] | None) -> None:
         raise UsageError(f"{plot}: a plot is .svg, .png or .html")
     if plot and find_spec("matplotlib") is None:
         raise UsageError("plots need matplotlib: pip install 'streamtrans[plot]'")
-
-
-def _read_logs(paths: list[Path], reference: Path | None) -> list[Run]:
-    """The runs of logs and folders, with other references if asked for."""
-    runs = [run for path in paths for run in read_runs(path)]
-    if reference is None:
-        return runs
-    lines, changed = read_lines(reference), []
-    for run in runs:
-        if len(lines) != len(run.instances):
-            raise DataError(f"{run.name}: {len(run.instances)} instances but {reference} has {len(lines)} lines")
-        pairs = zip(run.instances, lines, strict=True)
-        changed.append(replace(run, instances=[replace(i, reference=line) for i, line in pairs]))
-    return changed
 
 
 def _scores(run: Run, quality: tuple[str, ...]) -> Scores:

@@ -8,6 +8,8 @@ import sysconfig
 
 import pytest
 
+from streamtrans.cli.recording import RunFolder, read_configuration
+
 COMMAND = [sys.executable, "-m", "streamtrans", "score"]
 LAUNCHER = shutil.which("mlx.launch", path=sysconfig.get_path("scripts")) or shutil.which("mlx.launch")
 SOURCES = [
@@ -96,6 +98,36 @@ def test_resuming_gives_what_one_run_gives(here):
     result = score(*options, "--resume", "--limit", 2, cwd=here)
     assert result.returncode == 2
     assert "was started with sentences 5, not 2" in result.stderr
+
+
+def test_an_earlier_run_leaves_nothing_that_passes_for_this_one(here):
+    options = ("s.en", "r.pt", "--wait-k", "3", "--save-log", "runs", "--json")
+    folder = here / "runs" / "wait-3"
+    runs_of(score(*options, cwd=here))
+    began = RunFolder(folder, read_configuration(folder))
+    assert len(began.begin(resume=True)) == 5
+    assert sorted(path.name for path in folder.iterdir()) == ["configuration.json", "instances.log"]
+    runs_of(score(*options, cwd=here))
+    assert began.begin(resume=False) == []
+    assert sorted(path.name for path in folder.iterdir()) == ["configuration.json", "instances.log"]
+
+
+def test_unfinished_runs_are_told(here):
+    options = ("s.en", "r.pt", "--wait-k", "3", "--save-log", "runs", "--json")
+    runs_of(score(*options, cwd=here))
+    folder = here / "runs" / "wait-3"
+    lines = (folder / "instances.log").read_text().splitlines(True)
+    (folder / "instances.log").write_text("".join(lines[:2]))
+    for given, shown in (("runs", "runs/wait-3"), (folder, folder), (folder / "instances.log", folder)):
+        result = score("--from-log", given, "--json", cwd=here)
+        assert runs_of(result)[0]["sentences"] == 2
+        assert result.stderr == f"streamtrans: warning: {shown} has 2 sentences of 5: --resume it\n"
+    (folder / "configuration.json").unlink()
+    result = score(*options, "--resume", cwd=here)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "has a log but no configuration.json" in result.stderr
+    assert (folder / "instances.log").read_text() == "".join(lines[:2])
+    assert score("--from-log", "runs", cwd=here).stderr == ""
 
 
 def test_a_plot(here):
