@@ -6,8 +6,8 @@ readers ignore them. Logs of SimulEval and OmniSTEval are read as they are.
 """
 
 import json
-import math
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -118,7 +118,7 @@ def _check_numbers(name: str, numbers: Sequence[float]) -> None:
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise DataError(f"{name} holds {number!r}, which is not a number")
-        if not math.isfinite(number) or number < 0:
+        if not 0 <= number <= sys.float_info.max:
             raise DataError(f"{name} holds {number}: numbers must be finite and not negative")
 
 
@@ -176,6 +176,8 @@ def _from_json(line: str, position: int, unit: Unit) -> Instance:
         fields = json.loads(line, parse_constant=_not_finite)
     except json.JSONDecodeError as error:
         raise DataError(f"not JSON ({error.msg} at column {error.colno}); every line must be one JSON object") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets nested as deep
+        raise DataError(f"JSON that cannot be read ({error}); every line must be one JSON object") from None
     if not isinstance(fields, dict):
         raise DataError(f"a JSON {type(fields).__name__}, expected an object with prediction and delays")
     missing = [name for name in ("prediction", "delays") if fields.get(name) is None]
@@ -215,7 +217,7 @@ def _source(fields: dict[str, Any]) -> tuple[Any, Unit]:
         by = {unit: tuple(split(source, unit)) for unit in ("word", "char")}
         only_characters = stated is not None and len(by["word"]) != stated == len(by["char"])
         declared = declared or ("char" if only_characters else "word")
-        source = by.get(declared, by["word"])
+        source = by["char" if declared == "char" else "word"]
     elif source is not None and not (isinstance(source, list) and all(isinstance(word, str) for word in source)):
         raise DataError("source must be a string or a list of words")
     return (None if source is None else tuple(source)), declared or "word"

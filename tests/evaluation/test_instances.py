@@ -158,7 +158,9 @@ FAULTS = [
     pytest.param({"index": "a"}, "index is 'a'", id="index is a string"),
     pytest.param({"unit": "byte"}, "unit is 'byte'", id="unknown unit"),
     pytest.param({"unit": ["word"]}, "unit is ['word']", id="unit is a list"),
+    pytest.param({"source_unit": ["w"]}, "source_unit ['w']", id="source_unit is a list"),
     pytest.param({"deleted": -1}, "deleted holds -1", id="negative deleted"),
+    pytest.param({"delays": [1, 2, 10**400]}, "numbers must be finite", id="beyond floats"),
 ]
 
 
@@ -182,6 +184,8 @@ def test_faults_are_named_with_file_and_line(tmp_path, changes, message):
         (json.dumps(GOOD).replace("2.5", "NaN"), "NaN"),
         (json.dumps(GOOD).replace("2.5", "-Infinity"), "-Infinity"),
         (json.dumps(GOOD).replace("2.5", "1e999"), "finite"),
+        (json.dumps(GOOD).replace("2.5", "9" * 5001), "JSON that cannot be read"),
+        ("[" * 100_000, "JSON that cannot be read"),
         (json.dumps(GOOD | {"index": 9}), "index 9 again, first in line 1"),
     ],
 )
