@@ -193,7 +193,7 @@ def _from_json(line: str, position: int, unit: Unit) -> Instance:
         raise DataError("prediction and reference must be strings")
     if not isinstance(index, int) or isinstance(index, bool) or index < 0:
         raise DataError(f"index is {index!r}: expected a whole number from 0")
-    return Instance(
+    instance = Instance(
         index=index,
         source=source,
         source_length=len(source) if fields.get("source_length") is None else fields["source_length"],
@@ -206,6 +206,10 @@ def _from_json(line: str, position: int, unit: Unit) -> Instance:
         unit=fields.get("unit", unit),
         source_unit=source_unit,
     )
+    written = len(instance.delays)
+    if fields.get("prediction_length") not in (None, written):
+        raise DataError(f"prediction_length is {fields['prediction_length']!r} but the prediction has {written} units")
+    return instance
 
 
 def _source(fields: dict[str, Any]) -> tuple[Any, Unit]:
