@@ -235,9 +235,9 @@ def _times(fields: dict[str, Any], name: str) -> tuple[float, ...] | None:
 
 
 def _elapsed(fields: dict[str, Any]) -> tuple[float, ...] | None:
-    """None where it was not measured; SimulEval writes zeros there, for every text system."""
+    """None where it was not measured: SimulEval writes zeros there for every text system, others the delays."""
     elapsed = _times(fields, "elapsed")
-    return elapsed if elapsed is None or not elapsed or any(elapsed) else None
+    return None if elapsed and (not any(elapsed) or elapsed == _times(fields, "delays")) else elapsed
 
 
 def to_json(instance: Instance) -> str:

@@ -45,6 +45,11 @@ def test_zeros_that_simuleval_writes_for_text_are_no_times(tmp_path):
     assert read_log(log(tmp_path, elapsed=[0, 0, 0]))[0].elapsed is None
 
 
+def test_delays_again_are_no_times(tmp_path):
+    assert read_log(log(tmp_path, elapsed=[2, 3, 3.0]))[0].elapsed is None
+    assert read_log(log(tmp_path, elapsed=[2, 3, 3.1]))[0].elapsed == (2, 3, 3.1)
+
+
 def test_the_newline_that_simuleval_leaves_on_a_reference_goes(tmp_path):
     assert read_log(log(tmp_path, reference="o gato\n"))[0].reference == "o gato"
     assert read_log(log(tmp_path, reference=""))[0].reference == ""
