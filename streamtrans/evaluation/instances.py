@@ -43,6 +43,7 @@ class Instance:
     elapsed[i]: when unit i was ready, computation included, in source units; None when not measured.
     elapsed_ms[i]: the same in milliseconds. deleted: target units taken back by revisions.
     source: None when the log does not say it. unit: of the target; source_unit: of the source.
+    reference: without the white space around it, which files and SimulEval's logs leave there.
     """
 
     index: int
@@ -58,6 +59,8 @@ class Instance:
     source_unit: Unit = "word"
 
     def __post_init__(self) -> None:
+        if self.reference is not None:
+            object.__setattr__(self, "reference", self.reference.strip())
         _check(self)
 
     @property
@@ -199,7 +202,7 @@ def _from_json(line: str, position: int, unit: Unit) -> Instance:
         source_length=len(source) if fields.get("source_length") is None else fields["source_length"],
         prediction=prediction,
         delays=_times(fields, "delays") or (),
-        reference=reference and reference.strip(),  # SimulEval leaves the line's newline on it
+        reference=reference,
         elapsed=_elapsed(fields),
         elapsed_ms=_times(fields, "elapsed_ms"),
         deleted=fields.get("deleted", 0),

@@ -55,6 +55,13 @@ def test_the_newline_that_simuleval_leaves_on_a_reference_goes(tmp_path):
     assert read_log(log(tmp_path, reference=""))[0].reference == ""
 
 
+def test_white_space_around_a_reference_goes_wherever_it_comes_from(tmp_path):
+    path = tmp_path / "new.log"
+    write_log(path, [one := Instance(0, ("a",), 1, "b", (1,), " o gato \n")])
+    assert (one.reference, read_log(path)) == ("o gato", [one])
+    assert read_log(path, [" o gato\t"]) == [one]
+
+
 def test_reads_source_as_a_list_and_a_log_without_source_reference_and_index(tmp_path):
     assert read_log(log(tmp_path, source=["the", "cat", "sleeps"]))[0].source == ("the", "cat", "sleeps")
     (one,) = read_log(log(tmp_path, source=None, reference=None, index=None, elapsed=None))
