@@ -1,5 +1,6 @@
 """From events to what is scored, what a run is called, and its folder while it grows."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import fields
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from streamtrans.engine.transcript import Transcript
 from streamtrans.errors import DataError, UsageError
 from streamtrans.evaluation import instances as logs
+from streamtrans.evaluation import significance
 from streamtrans.evaluation.clock import WORD_MS, simulate
 from streamtrans.evaluation.files import write_atomically
 from streamtrans.evaluation.instances import Instance, unit_of
@@ -81,6 +83,23 @@ def run_name(policy: Policy) -> str:
     return "-".join(parts)
 
 
+def weights_digest(model: str) -> str:
+    """SHA-256 of the weights of a model; for an adapter, of its own and of the weights below it."""
+    from streamtrans.models.adapters import base_of
+    from streamtrans.models.loading import find_model
+
+    directory = find_model(model)
+    files = sorted(directory.glob("model*.safetensors"))
+    if not files and (directory / "adapter_config.json").exists():
+        files = [directory / "adapters.safetensors", *sorted(find_model(base_of(directory)).glob("model*.safetensors"))]
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as content:
+            while block := content.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
 def _short(value: Any) -> str:
     return value if isinstance(value, str) else f"{value:g}"
 
@@ -141,4 +160,4 @@ class RunFolder:
 
     def finish(self, instances: Sequence[Instance], scores: Scores) -> None:
         """Write what belongs to a complete run."""
-        save(self._directory, instances, scores, self._configuration)
+        save(self._directory, instances, scores, self._configuration, seeds={"significance": significance.SEED})

@@ -147,9 +147,10 @@ def _run(
     runs, scores = [], []
     for policy in choice.policies(test_set.translator.default_policy):
         name = run_name(policy)
-        configuration = test_set.configuration() | policy_options(policy) | options
-        configuration = {key: value for key, value in configuration.items() if key not in ("shown", "batch_size")}
-        folder = RunFolder(save_log / name, configuration) if save_log else None
+        folder = None
+        if save_log:  # what the results depend on
+            clock = {"word_ms": options["word_ms"], "sequential": options["sequential"]}
+            folder = RunFolder(save_log / name, test_set.configuration() | policy_options(policy) | clock)
         instances = test_set.translate(policy, folder, resume, **options)
         if instances is None:
             continue

@@ -9,7 +9,7 @@ from streamtrans.cli.corpus import read_parallel
 from streamtrans.cli.launch import Engine, Ranks
 from streamtrans.cli.live_output import SEGMENTED
 from streamtrans.cli.progress import progress
-from streamtrans.cli.recording import RunFolder, as_instance, run_name
+from streamtrans.cli.recording import RunFolder, as_instance, run_name, weights_digest
 from streamtrans.errors import DataError, UsageError
 from streamtrans.evaluation.instances import Instance
 from streamtrans.policies import Policy
@@ -25,8 +25,9 @@ class TestSet:
 
     __test__ = False  # pytest, this is not a test
 
-    def __init__(self, path: Path, sources: list[str], references: list[str], model: str):
-        self.path, self.sources, self.references, self.model = path, sources, references, model
+    def __init__(self, source: Path, reference: Path, limit: int | None, model: str):
+        self._paths, self.model = (source, reference), model
+        self.sources, self.references = read_parallel(source, reference, limit)
         self._ranks = Ranks()
         self._warned = False
 
@@ -35,7 +36,7 @@ class TestSet:
         """The first `limit` sentences of two files. Raises UsageError where one is not given, DataError as reading."""
         if source is None or references is None:
             raise UsageError("score needs SOURCE and REFERENCE, or --from-log FILE")
-        return cls(source, *read_parallel(source, references, limit), model)
+        return cls(source, references, limit, model)
 
     @property
     def name(self) -> str:
@@ -51,7 +52,13 @@ class TestSet:
 
     def configuration(self) -> dict[str, Any]:
         """What a run's folder says about it."""
-        return {"model": self.model, "source": str(self.path), "sentences": len(self.sources)}
+        source, reference = map(str, self._paths)
+        files = {"source": source, "reference": reference, "sentences": len(self.sources)}
+        return {"model": self.model, "weights": self._weights, **files}
+
+    @cached_property
+    def _weights(self) -> str:
+        return weights_digest(self.model)
 
     def translate(
         self,
@@ -98,9 +105,12 @@ class TestSet:
 
     def _check(self, done: list[Instance]) -> None:
         """Whether these are the first sentences of this test set."""
+        source, reference = self._paths
         if len(done) > len(self.sources):
-            raise DataError(f"the log has {len(done)} sentences and {self.path} {len(self.sources)}: another test set?")
+            raise DataError(f"the log has {len(done)} sentences and {source} {len(self.sources)}: another test set?")
         for number, instance in enumerate(done):
             same = instance.source is None or "".join(instance.source) == "".join(self.sources[number].split())
-            if instance.index != number or not same or instance.reference != self.references[number]:
-                raise DataError(f"the log to resume differs from {self.path} at sentence {number + 1}")
+            if instance.index != number or not same:
+                raise DataError(f"the log to resume differs from {source} at sentence {number + 1}")
+            if (instance.reference or "").strip() != self.references[number].strip():  # logs are read stripped
+                raise DataError(f"the references of the log to resume differ from {reference} at line {number + 1}")

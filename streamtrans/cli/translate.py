@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, Annotated
 
 import typer
 
@@ -21,7 +21,7 @@ from streamtrans.cli.options import (
     takes_policy,
 )
 from streamtrans.cli.progress import progress
-from streamtrans.cli.recording import RunFolder, as_instance, policy_options, wait_k_of
+from streamtrans.cli.recording import RunFolder, as_instance, policy_options, wait_k_of, weights_digest
 from streamtrans.engine.events import End, Event
 from streamtrans.errors import UsageError
 from streamtrans.evaluation.instances import Instance, write_log
@@ -32,7 +32,10 @@ from streamtrans.policies import Policy
 @takes_policy
 def translate(
     choice: PolicyChoice,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Sentences, one a line; - is standard input, read in blocks of lines.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="Sentences, one a line; - is standard input, read in blocks of lines."),
+    ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="OUT", help="Write here, not to standard output.")
     ] = None,
@@ -68,7 +71,7 @@ def translate(
     lines = Lines(file, limit)
     translator = load(model)
     batches = BatchEngine(translator, choice.policy(translator.default_policy), batch_size)
-    log = _Log(save_log, {"model": model, "source": str(file), **policy_options(batches.policy)}) if save_log else None
+    log = _Log(save_log, model, file, batches.policy) if save_log else None
     done = ranks.from_leader(_resume(output, log, resume) if ranks.leads else 0)
     engine = ranks.share(batches, WINDOW * batches.batch_size)
     shown = ranks.leads and not plain and (output is not None or not sys.stdout.isatty())
@@ -87,7 +90,7 @@ def translate(
                 warned = True
                 print(f"streamtrans: warning: {SEGMENTED}", file=sys.stderr)
     if log and ranks.leads:
-        log.finish(batches.policy)
+        log.finish()
     if lines.error:
         raise lines.error
 
@@ -140,8 +143,10 @@ def _json_lines(number: int, events: list[Event]) -> str:
 class _Log:
     """The folder of a run without references."""
 
-    def __init__(self, directory: Path, configuration: dict[str, Any]):
-        self._folder = RunFolder(directory, configuration)
+    def __init__(self, directory: Path, model: str, source: Path, policy: Policy):
+        configuration = {"model": model, "weights": weights_digest(model), "source": str(source)}
+        self._folder = RunFolder(directory, configuration | policy_options(policy))
+        self._policy = policy
         self._instances: list[Instance] = []
 
     def begin(self, resume: bool) -> int:
@@ -159,6 +164,6 @@ class _Log:
         self._instances.append(instance)
         self._folder.add(instance)
 
-    def finish(self, policy: Policy) -> None:
-        scores = score(self._instances, policy=policy.name, wait_k=wait_k_of(policy))
+    def finish(self) -> None:
+        scores = score(self._instances, policy=self._policy.name, wait_k=wait_k_of(self._policy))
         self._folder.finish(self._instances, scores)

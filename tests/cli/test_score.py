@@ -1,5 +1,6 @@
 """`streamtrans score` as a program: runs, logs, folders, resuming, several ranks."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import sysconfig
 import pytest
 
 from streamtrans.cli.recording import RunFolder, read_configuration
+from streamtrans.models.loading import find_model
 
 COMMAND = [sys.executable, "-m", "streamtrans", "score"]
 LAUNCHER = shutil.which("mlx.launch", path=sysconfig.get_path("scripts")) or shutil.which("mlx.launch")
@@ -110,6 +112,33 @@ def test_an_earlier_run_leaves_nothing_that_passes_for_this_one(here):
     runs_of(score(*options, cwd=here))
     assert began.begin(resume=False) == []
     assert sorted(path.name for path in folder.iterdir()) == ["configuration.json", "instances.log"]
+
+
+def test_a_folder_says_what_its_scores_depend_on(here):
+    options = ("s.en", "r.pt", "--wait-k", "3", "--save-log", "runs", "--json")
+    runs_of(score(*options, cwd=here))
+    file = here / "runs" / "wait-3" / "configuration.json"
+    record = json.loads(file.read_text())
+    assert record["configuration"]["reference"] == "r.pt"
+    assert record["seeds"] == {"significance": 12345}
+    with (find_model("en-pt") / "model.safetensors").open("rb") as weights:
+        digest = hashlib.file_digest(weights, "sha256").hexdigest()
+    assert record["configuration"]["weights"] == digest
+    file.write_text(file.read_text().replace(digest, "0" * 64))
+    result = score(*options, "--resume", cwd=here)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert f"was started with weights '{'0' * 64}', not '{digest}'" in result.stderr
+
+
+def test_resuming_looks_at_references_as_they_are_read(here):
+    (here / "r.pt").write_text("".join(line + "  \n" for line in REFERENCES))
+    options = ("s.en", "r.pt", "--wait-k", "3", "--save-log", "runs", "--json")
+    whole = runs_of(score(*options, cwd=here))
+    assert runs_of(score(*options, "--resume", cwd=here)) == whole
+    (here / "r.pt").write_text("".join(line + "\n" for line in [*REFERENCES[:4], "Claro"]))
+    result = score(*options, "--resume", cwd=here)
+    assert result.returncode == 1
+    assert "the references of the log to resume differ from r.pt at line 5" in result.stderr
 
 
 def test_unfinished_runs_are_told(here):
