@@ -8,17 +8,20 @@ WORD_MS = 400.0  # about the pace of speech, 150 words a minute
 
 
 def simulate(
-    delays: Sequence[float], computation_ms: Sequence[float], word_ms: float = WORD_MS
+    delays: Sequence[float], computation_ms: Sequence[Sequence[tuple[float, float]]], word_ms: float = WORD_MS
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """When each target unit was ready: (elapsed in source units, elapsed_ms).
 
-    Source unit j arrives at j·W ms. Target unit i is ready at max(arrival of its delay, ready time of the unit before
-    it) + computation_ms[i], where computation_ms[i] is all the work between the two: reading, deciding, writing.
+    Source unit j arrives at j·W ms. computation_ms[i]: all the work between target units i − 1 and i, in order, as
+    (source units it needs, ms): reading, deciding, writing. A piece begins when the one before it is done and its source
+    is there; target unit i is ready when its last piece is done.
     """
     if word_ms <= 0:
         raise UsageError(f"a source word every {word_ms:g} ms: the pace must be above 0")
     ready, now = [], 0.0
-    for delay, computation in zip(delays, computation_ms, strict=True):
-        now = max(delay * word_ms, now) + computation
+    for delay, work in zip(delays, computation_ms, strict=True):
+        for needed, computation in work:
+            now = max(needed * word_ms, now) + computation
+        now = max(delay * word_ms, now)
         ready.append(now)
     return tuple(time / word_ms for time in ready), tuple(ready)
