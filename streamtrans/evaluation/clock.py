@@ -13,8 +13,8 @@ def simulate(
     """When each target unit was ready: (elapsed in source units, elapsed_ms).
 
     Source unit j arrives at j·W ms. computation_ms[i]: all the work between target units i − 1 and i, in order, as
-    (source units it needs, ms): reading, deciding, writing. A piece begins when the one before it is done and its source
-    is there; target unit i is ready when its last piece is done.
+    (source units it needs, ms): reading, deciding, writing. A piece begins when the one before it is done and its
+    source is there; target unit i is ready when its last piece is done.
     """
     if word_ms <= 0:
         raise UsageError(f"a source word every {word_ms:g} ms: the pace must be above 0")

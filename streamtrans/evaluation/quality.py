@@ -31,13 +31,14 @@ def tokenizer_of(language: str) -> str:
 
 def metric(name: str, tokenizer: str = "13a") -> Any:
     """sacrebleu's metric of this name. Raises `UsageError` for an unknown name or tokenizer, or one not installed."""
-    from sacrebleu.metrics import BLEU, CHRF, TER
+    from sacrebleu.metrics import BLEU, CHRF
 
-    if name != "BLEU":
-        metrics = {"chrF": CHRF, "TER": TER}
-        if name not in metrics:
-            raise UsageError(f"no quality metric named {name!r}: choose from {', '.join(QUALITY)}, COMET")
-        return metrics[name]()
+    if name not in QUALITY:
+        raise UsageError(f"no quality metric named {name!r}: choose from {', '.join(QUALITY)}, COMET")
+    if name == "chrF":
+        return CHRF()
+    if name == "TER":
+        return _ter(tokenizer)
     if tokenizer not in BLEU.TOKENIZERS:
         raise UsageError(f"no tokenizer named {tokenizer!r}: choose from {', '.join(sorted(BLEU.TOKENIZERS))}")
     try:
@@ -47,6 +48,19 @@ def metric(name: str, tokenizer: str = "13a") -> Any:
         raise UsageError(
             f"the tokenizer {tokenizer} is not installed: pip install 'sacrebleu[{extra}]', or choose another one"
         ) from None
+
+
+def _ter(tokenizer: str) -> Any:
+    """TER whose words are not whole sentences; its own tokenizer can split Chinese and Japanese, but not Thai."""
+    from sacrebleu.metrics import TER
+    from sacrebleu.tokenizers.tokenizer_char import TokenizerChar
+
+    asian, characters = tokenizer in ("zh", "ja-mecab"), tokenizer == "char"
+    ter: Any = TER(normalized=asian, asian_support=asian, case_sensitive=characters)
+    if characters:
+        ter.tokenizer = TokenizerChar()
+        ter.tokenizer_signature = ter.tokenizer.signature()
+    return ter
 
 
 def corpus_quality(name: str, predictions: Sequence[str], references: Sequence[str], tokenizer: str = "13a") -> Quality:

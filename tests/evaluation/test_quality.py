@@ -34,6 +34,21 @@ def test_tokenizer_by_language():
     assert quality.corpus_quality("BLEU", ["你好世界吗"], ["你好世界吗"], "zh").value == pytest.approx(100)
 
 
+@pytest.mark.parametrize(
+    ("language", "prediction", "reference", "value", "signature"),
+    [
+        ("zh", "你好世界吗", "你好世界呢", 20, "tok:tercom|norm:yes|punct:yes|asian:yes"),
+        ("ja", "猫が寝る", "猫が寝た", 25, "tok:tercom|norm:yes|punct:yes|asian:yes"),
+        ("th", "กขคง", "กขคจ", 25, "tok:char|norm:no|punct:yes|asian:no"),
+        ("ko", "나는 고양이를 좋아한다", "나는 개를 좋아한다", 100 / 3, "tok:tercom|norm:no|punct:yes|asian:no"),
+    ],
+)
+def test_ter_of_languages_without_spaces_counts_characters(language, prediction, reference, value, signature):
+    ter = quality.corpus_quality("TER", [prediction], [reference], quality.tokenizer_of(language))
+    assert ter.value == pytest.approx(value)
+    assert signature in ter.signature
+
+
 def test_errors_are_never_a_zero():
     with pytest.raises(DataError, match="2 translations but 1 references"):
         quality.corpus_quality("BLEU", HYPOTHESES, REFERENCES[:1])
