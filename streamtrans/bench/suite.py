@@ -36,7 +36,9 @@ class Suite:
     def __init__(self, model: str, against: Sequence[str], torch_python: str, quick: bool):
         self._name, self._against = model, against
         self._checkpoint = load_checkpoint(model)
-        tokenizer = load_tokenizer(self._checkpoint.directory, self._checkpoint.settings.tokenizer)
+        tokenizer = load_tokenizer(
+            self._checkpoint.directory, self._checkpoint.settings.tokenizer, self._checkpoint.config
+        )
         self._translator = Translator(self._checkpoint.model, tokenizer, self._checkpoint.settings)
         self._torch_python = torch_python
         self._rounds, self._slow_rounds, self._starts = (2, 1, 1) if quick else (12, 3, 3)

@@ -30,8 +30,8 @@ BATCH_SIZE = 128
 """Lines in flight where nothing else is asked for: measured as the fastest on CPU, 100 MB of memory for en-pt."""
 
 GROUPS = 1 if on_gpu() else 2
-WINDOW = 4
-"""Lines are sorted by length within this many batches."""
+WINDOW = 1
+"""Lines are sorted by length within this many batches; nothing of a window can be written before all of it is done."""
 
 Result = tuple[int, list[Event]]
 

@@ -68,7 +68,7 @@ class Session:
         self._request: Request = next(self._run)
         self._language = translator.settings.source_language or ""
         self._reader = WordReader(self._language)
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()  # a byte order mark is no text
         self._clock, self._start = clock, clock()
         self._open = False
         self.finished = False

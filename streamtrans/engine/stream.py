@@ -26,15 +26,21 @@ from streamtrans.engine.requests import (
     Step,
 )
 from streamtrans.models.settings import TranslationSettings
-from streamtrans.policies.base import Action, Continuation, NextToken, Policy, PolicyState
+from streamtrans.policies.base import Action, Continuation, NextToken, Policy, PolicyState, Revision
 from streamtrans.text.tokenizer import Tokenizer
 from streamtrans.text.words import TargetWords, ends_clause, ends_sentence, join
 
 MAX_WORD_TOKENS = 48
-"""A target word of more tokens than this is a loop."""
+"""A target word of more tokens, and of more than twice those of the longest source word, is closed where it is."""
 
-SOFT_LIMIT = 0.8
-"""From this share of `max_source_words` on, a clause mark closes the segment; at the whole of it anything does."""
+MAX_SOURCE_WORD_TOKENS = 128
+"""The rest of a longer source word is left out."""
+
+HARD_LIMIT = 1.25
+"""Beyond `max_source_words` the next clause mark closes the segment; at this multiple of it any word does."""
+
+TOKENS_PER_WORD = 8
+"""A segment also closes when its tokens are this many times `max_source_words`."""
 
 SPARE_WORDS = 4
 """Target words allowed beyond the checkpoint's length ratio, for short sources."""
@@ -49,6 +55,8 @@ class _Segment:
         self.base = base  # words of the sentence that came before: source, target
         self.state = PolicyState()
         self.unfed_source: list[int] = []
+        self.source_tokens = 0
+        self.longest_word = 0  # source tokens
         self.unfed_target = list(start_ids)  # written, but not yet in the cache
         self.last_fed = -1  # the last written token that is in the cache
         self.take_back = 0  # target entries that leave the cache before the next pass
@@ -56,6 +64,7 @@ class _Segment:
         self.draft = Draft()
         self.stale = False  # something was read since the draft was made
         self.word_tokens = 0
+        self.closed_words = 0  # target words that were closed for their length
 
 
 class Stream:
@@ -86,7 +95,7 @@ class Stream:
 
     def run(self) -> Run:
         """Sentence after sentence, for ever; closed by its driver."""
-        translate = self._revise_segment if self.policy.name == "retranslate" else self._write_segment
+        translate = self._revise_segment if isinstance(self.policy.evidence, Revision) else self._write_segment
         while True:
             while not (yield from translate()):
                 self._begin_segment()
@@ -100,22 +109,22 @@ class Stream:
         while True:
             if not self._state.source_finished and (yield from self._must_read()):
                 sentence_ended = yield from self._read()
-                if sentence_ended and self._state.source_read == 0:
-                    return True
+                if self._state.source_finished and not self._segment.source_tokens:
+                    return sentence_ended  # nothing was read that the model could see
             elif not (yield from self._write_word()) and self._state.source_finished:
                 return sentence_ended
 
     def _must_read(self) -> Generator[Request, Answer, bool]:
         """Whether the next action is READ, before the end of the source."""
         state, evidence = self._state, self.policy.evidence
-        if state.source_read == 0 or self._target_too_long():
+        if not self._segment.source_tokens or self._target_too_long():
             return True
         if isinstance(evidence, NextToken):
             yield from self._predict()
         elif isinstance(evidence, Continuation):
             yield from self._look_ahead(evidence)
         nothing_to_say = self._segment.draft.tokens[:1] == [self.tokenizer.end_id]
-        return nothing_to_say or self.policy.decide(state) is Action.READ
+        return (nothing_to_say and not self._segment.stale) or self.policy.decide(state) is Action.READ
 
     def _read(self) -> Generator[Request, Answer, bool]:
         """Reads a word or the end of the source; true if the sentence ended."""
@@ -125,7 +134,7 @@ class Stream:
             return self._finish_source()
         assert isinstance(item, SourceWord)
         state = self._state
-        self._segment.unfed_source += self.tokenizer.encode_word(item.text, state.source_read == 0)
+        self._take_in(self.tokenizer.encode_word(item.text, state.source_read == 0))
         state.source_read += 1
         if ends_sentence(item.text, self._source_language, state.source_read == 1):
             state.sentence_end = state.source_read
@@ -140,6 +149,15 @@ class Stream:
             self._finish_source()
         return False
 
+    def _take_in(self, tokens: list[int]) -> None:
+        segment = self._segment
+        if len(tokens) > MAX_SOURCE_WORD_TOKENS:
+            self.segmented += 1
+            tokens = tokens[:MAX_SOURCE_WORD_TOKENS]
+        segment.unfed_source += tokens
+        segment.source_tokens += len(tokens)
+        segment.longest_word = max(segment.longest_word, len(tokens))
+
     def _finish_source(self) -> bool:
         self._segment.unfed_source.append(self.tokenizer.end_id)
         self._state.source_finished = True
@@ -147,11 +165,12 @@ class Stream:
 
     def _segment_full(self) -> bool:
         limit, read = self.settings.max_source_words or inf, self._state.source_read
-        return read >= limit or (read >= SOFT_LIMIT * limit and self._state.clause_end == read)
+        at_clause = read > limit and self._state.clause_end == read
+        return at_clause or read >= HARD_LIMIT * limit or self._segment.source_tokens >= TOKENS_PER_WORD * limit
 
     def _write_word(self) -> Generator[Request, Answer, bool]:
         """Writes tokens until a word is complete; false if the model, or a limit, says that nothing more is to come."""
-        before = len(self.target)
+        segment, before = self._segment, len(self.target)
         while len(self.target) == before:
             ended = self._target_too_long() or (yield from self._predict()) == self.tokenizer.end_id
             if ended:
@@ -160,6 +179,9 @@ class Stream:
                 return False
             if self._at_lookahead(self._segment.draft.tokens[0]):
                 self._write(self._words.flush())  # the draft stays for the next word
+            elif segment.word_tokens >= max(MAX_WORD_TOKENS, 2 * segment.longest_word):
+                segment.closed_words += 1
+                self._write(self._words.feed(self._detokenizer.flush()) + self._words.flush())
             else:
                 self._accept()
         return True
@@ -196,7 +218,7 @@ class Stream:
     def _refresh(self) -> Generator[Request, Answer, None]:
         """Renews a stale draft: verified in one pass if the policy compares continuations, else forgotten."""
         segment = self._segment
-        self._void_draft(keep=isinstance(self.policy.evidence, Continuation))
+        self._void_draft(keep=isinstance(self.policy.evidence, Continuation | Revision))
         if drafted := segment.draft.tokens:
             last = segment.unfed_target[-1]
             segment.unfed_target += drafted
@@ -240,7 +262,7 @@ class Stream:
         while True:
             ends, words = word_ends(draft.tokens, self.tokenizer, self._detokenizer, self._words)
             ended = draft.tokens[-1] == self.tokenizer.end_id or len(draft.tokens) >= MAX_WORD_TOKENS * (len(ends) + 1)
-            if ended or len(ends) >= horizon or loop_continuation(self.target + words, self.source):
+            if ended or len(ends) >= horizon or self._loops(words):
                 break
             yield from self._extend()
         agreed = draft.agreed(evidence.agree)
@@ -251,10 +273,14 @@ class Stream:
         """The first token of the word that would go on in a loop, at the start of a word."""
         if self._words.pending and not self._at_lookahead(token):
             return None
-        source, target = self._segment.base
-        written = self.target[target:] + ([self._words.pending] if self._words.pending else [])
-        word = loop_continuation(written, self.source[source:])
+        word = self._loops([self._words.pending] if self._words.pending else [])
         return self.tokenizer.encode_word(word, first=False)[0] if word else None
+
+    def _loops(self, words: list[str]) -> str | None:
+        """The word that would go on in a loop, once these are written in this segment too."""
+        source, target = self._segment.base
+        shown = [] if isinstance(self.policy.evidence, Revision) else self.target[target:]
+        return loop_continuation(shown + words, self.source[source:])
 
     def _forward(self, rows: int = 1, banned: int | None = None) -> Generator[Request, Answer, Prediction]:
         segment = self._segment
@@ -271,16 +297,15 @@ class Stream:
     def _revise_segment(self) -> Generator[Request, Answer, bool]:
         """As `_write_segment` for a policy that shows its draft and corrects it; nothing is final before the end."""
         evidence = self.policy.evidence
-        assert isinstance(evidence, Continuation)
+        assert isinstance(evidence, Revision)
         while True:
             sentence_ended = yield from self._read()
-            if self._state.source_read == 0:
-                return True
-            shown = yield from self._look_ahead(evidence)
-            if self._state.source_finished:
-                self._show(shown)
+            finished = self._state.source_finished
+            if self._segment.source_tokens:
+                words = yield from self._look_ahead(Continuation(horizon=None))
+                self._show(words if finished else words[: max(0, len(words) - evidence.mask_words)])
+            if finished:
                 return sentence_ended
-            self._show(shown[: max(0, len(shown) - self.policy.mask_words)])  # type: ignore[attr-defined]
 
     def _show(self, words: list[str]) -> None:
         """Replaces what this segment shows by these words, from the first that differs."""
@@ -291,14 +316,15 @@ class Stream:
         if same < len(self.target):
             self.target[same:] = words[same - first :]
             self._note("revise", same, join(self.target[same:], self._target_language))
-        else:
-            self._write(words[same - first :])
+        for index in range(len(self.target), first + len(words)):
+            self.target.append(words[index - first])
+            self._note("write", index, words[index - first])
 
     def _most_words(self) -> float:
         return self.settings.length_ratio * self._state.source_read + SPARE_WORDS
 
     def _target_too_long(self) -> bool:
-        return self._state.target_written >= self._most_words() or self._segment.word_tokens >= MAX_WORD_TOKENS
+        return self._state.target_written >= self._most_words() or self._segment.closed_words > 1
 
     def _write(self, words: list[str]) -> None:
         for word in words:

@@ -5,12 +5,12 @@ from functools import cached_property
 from pathlib import Path
 
 from streamtrans.engine.session import Session
+from streamtrans.errors import ModelError, UsageError
 from streamtrans.models.loading import load_checkpoint
 from streamtrans.models.qwen2_streaming import Model
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import Policy, make_policy
 from streamtrans.text.tokenizer import Tokenizer, load_tokenizer
-from streamtrans.text.words import join
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,15 @@ class Translator:
     def default_policy(self) -> Policy:
         """The policy that the checkpoint names, else wait-3."""
         options = dict(self.settings.policy or {"name": "wait-k"})
-        return make_policy(options.pop("name"), **options)
+        try:
+            return make_policy(options.pop("name"), None, **{key: float(value) for key, value in options.items()})
+        except (UsageError, ValueError) as error:
+            raise ModelError(f"config.json: streamtrans.policy cannot be: {error}") from error
 
     def translate(self, sentence: str, policy: Policy | None = None) -> str:
         """The translation of one sentence, as a stream of its words would give it."""
-        session = self.session(policy)
-        written = [event.text for event in session.feed_line(sentence) if event.type == "write"]
-        return join(written, self.settings.target_language or "")
+        events = self.session(policy).feed_line(sentence)
+        return events[-1].text if events else ""
 
 
 def load(model: str | Path = "en-pt", adapter: Path | None = None) -> Translator:
@@ -44,5 +46,5 @@ def load(model: str | Path = "en-pt", adapter: Path | None = None) -> Translator
     adapter: directory of a low-rank adapter to merge into it.
     """
     checkpoint = load_checkpoint(model, adapter=adapter)
-    tokenizer = load_tokenizer(checkpoint.directory, checkpoint.settings.tokenizer)
+    tokenizer = load_tokenizer(checkpoint.directory, checkpoint.settings.tokenizer, checkpoint.config)
     return Translator(checkpoint.model, tokenizer, checkpoint.settings)

@@ -119,11 +119,20 @@ def model_args(config: dict[str, Any], settings: TranslationSettings) -> ModelAr
     """Shape of the model of a config.json; ModelError for another architecture or what we cannot compute."""
     if config.get("model_type") != "qwen2":
         raise ModelError(f"config.json: model_type is {config.get('model_type')!r}, only qwen2 can be loaded")
+    for name in ("rope_scaling", "rope_parameters"):
+        if not isinstance(config.get(name) or {}, dict):
+            raise ModelError(f"config.json: {name} must be an object or null, not {config[name]!r}")
     scaling = config.get("rope_scaling") or {}
     kind = (config.get("rope_parameters") or {}).get("rope_type") or scaling.get("rope_type") or scaling.get("type")
     if kind not in (None, "default") or config.get("use_sliding_window"):
         raise ModelError(f"config.json: rope type {kind!r} and sliding windows are not supported")
-    for name in _SIZES:
+    if config.get("hidden_act", "silu") != "silu":
+        raise ModelError(f"config.json: hidden_act is {config['hidden_act']!r}, only silu can be computed")
+    epsilon = config.get("rms_norm_eps", 1e-6)
+    if not isinstance(epsilon, float) or epsilon <= 0:
+        raise ModelError(f"config.json: rms_norm_eps must be a number above 0, not {epsilon!r}")
+    heads = {"num_key_value_heads"} if config.get("num_key_value_heads") else set()
+    for name in (*_SIZES, *heads):
         if name in config and (type(config[name]) is not int or config[name] < 1):
             raise ModelError(f"config.json: {name} must be a whole number, 1 or more, not {config[name]!r}")
     special = {"rope_theta": rope_theta(config), "target_position_offset": settings.target_position_offset}

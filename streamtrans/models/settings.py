@@ -24,7 +24,6 @@ class TranslationSettings:
     max_source_words: int | None = None
     trained_wait_k: tuple[float, ...] = ()
     length_ratio: float = 2.0
-    prompt: str | None = None
     policy: dict[str, Any] | None = None
 
     @classmethod
@@ -54,6 +53,17 @@ def _whole(value: Any, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
+def _policy(value: Any) -> bool:
+    if value is None:
+        return True
+    number = (int, float)
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("name"), str)
+        and all(name == "name" or v == "inf" or (isinstance(v, number) and v is not True) for name, v in value.items())
+    )
+
+
 def _text(value: Any) -> bool:
     return value is None or isinstance(value, str)
 
@@ -69,6 +79,5 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
         lambda v: isinstance(v, list) and all(k == "inf" or _whole(k, 1) for k in v),
     ),
     "length_ratio": ("a number above 0", lambda v: _whole(v, 1) or (isinstance(v, float) and v > 0)),
-    "prompt": ("a string or null", _text),
-    "policy": ("an object or null", lambda v: v is None or isinstance(v, dict)),
+    "policy": ('an object with a "name" and numbers (or "inf"), or null', _policy),
 }

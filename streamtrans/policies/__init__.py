@@ -1,7 +1,7 @@
 """When to READ and when to WRITE; pure Python, no mlx, no input or output."""
 
 from streamtrans.policies.agree import Agree
-from streamtrans.policies.base import Action, Policy, PolicyState
+from streamtrans.policies.base import Action, Policy, PolicyState, revises
 from streamtrans.policies.boundary import Boundary, WaitKFlush
 from streamtrans.policies.confident import Confident
 from streamtrans.policies.max_lag import MaxLag
@@ -22,4 +22,5 @@ __all__ = [
     "WaitK",
     "WaitKFlush",
     "make_policy",
+    "revises",
 ]

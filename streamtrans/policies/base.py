@@ -28,7 +28,17 @@ class Continuation:
     horizon: int | None = None
 
 
-Evidence = NextToken | Continuation | None
+@dataclass(frozen=True)
+class Revision:
+    """No decisions: the whole tentative translation is shown and corrected as the source comes.
+
+    Its last `mask_words` words are held back until the source has ended.
+    """
+
+    mask_words: int = 0
+
+
+Evidence = NextToken | Continuation | Revision | None
 
 
 @dataclass
@@ -73,3 +83,8 @@ class Policy(Protocol):
 
     def decide(self, state: PolicyState) -> Action:
         """READ or WRITE; must not change the state, nor remember earlier calls."""
+
+
+def revises(policy: Policy) -> bool:
+    """Whether the policy may take back what it has written."""
+    return isinstance(policy.evidence, Revision)

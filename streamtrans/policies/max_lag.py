@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 from streamtrans.errors import UsageError
-from streamtrans.policies.base import Action, Evidence, Policy, PolicyState
+from streamtrans.policies.base import Action, Evidence, Policy, PolicyState, revises
 
 
 @dataclass(frozen=True)
 class MaxLag:
     """Another policy, but WRITE whenever more than `words` source words are read beyond target words written.
 
-    Raises UsageError for words < 1.
+    Raises UsageError for words < 1, and for a policy that revises.
     """
 
     inside: Policy
@@ -19,6 +19,8 @@ class MaxLag:
     def __post_init__(self) -> None:
         if self.words < 1:
             raise UsageError(f"max-lag is {self.words}; it must be at least 1 word")
+        if revises(self.inside):
+            raise UsageError(f"max-lag bounds what is final; {self.inside.name} shows everything at once")
 
     @property
     def name(self) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from streamtrans.errors import UsageError
-from streamtrans.policies.base import Action, Continuation, PolicyState
+from streamtrans.policies.base import Action, PolicyState, Revision
 
 
 @dataclass(frozen=True)
@@ -16,11 +16,15 @@ class Retranslate:
 
     mask_words: int = 0
     name = "retranslate"
-    evidence = Continuation(horizon=None)
 
     def __post_init__(self) -> None:
         if self.mask_words < 0:
             raise UsageError(f"retranslate: mask-words is {self.mask_words}; it must be 0 or more")
+
+    @property
+    def evidence(self) -> Revision:
+        """That it revises, and how much it holds back."""
+        return Revision(self.mask_words)
 
     def decide(self, state: PolicyState) -> Action:
         """READ: nothing is final before the end of the source."""

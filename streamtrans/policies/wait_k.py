@@ -1,7 +1,7 @@
 """Wait-k: stay k words behind (Ma et al., "STACL", ACL 2019)."""
 
 from dataclasses import dataclass
-from math import floor, inf, isfinite
+from math import floor, inf
 
 from streamtrans.errors import UsageError
 from streamtrans.policies.base import Action, PolicyState
@@ -21,8 +21,8 @@ class WaitK:
     evidence = None
 
     def __post_init__(self) -> None:
-        if not (self.k == inf or (isfinite(self.k) and self.k >= 1 and self.k == int(self.k))):
-            raise UsageError(f"wait-k: k is {self.k:g}; it must be a whole number from 1, or inf")
+        if not (self.k == inf or (1 <= self.k < 1e6 and self.k == int(self.k))):
+            raise UsageError(f"wait-k: k is {self.k}; it must be a whole number from 1, or inf")
         if not 0 <= self.catch_up < 1:
             raise UsageError(f"wait-k: catch-up is {self.catch_up:g}; it must be from 0 to below 1")
 

@@ -123,6 +123,7 @@ class HuggingFaceTokenizer:
     """A `tokenizer.json` with the space in front of its words, read by the `tokenizers` library.
 
     The target starts with the bos token where there is one, else with the end token, as causal language models do.
+    end_id and start_id count where tokenizer_config.json names no such token.
     """
 
     space_after = False
@@ -138,13 +139,14 @@ class HuggingFaceTokenizer:
         self.vocab_size: int = self._backend.get_vocab_size()
         special = _special_tokens(Path(directory) / "tokenizer_config.json")
         self.end_id: int = self._id(end_id, special.get("eos_token"), path)
-        self.start_id: int = self._id(start_id, special.get("bos_token") or special.get("eos_token"), path)
+        start_id = self.end_id if start_id is None else start_id
+        self.start_id: int = self._id(start_id, special.get("bos_token"), path)
         self._encode = lru_cache(maxsize=200_000)(
             lambda text: tuple(self._backend.encode(text, add_special_tokens=False).ids)
         )
 
-    def _id(self, given: int | None, token: str | None, path: Path) -> int:
-        found = given if given is not None else self._backend.token_to_id(token or "")
+    def _id(self, otherwise: int | None, token: str | None, path: Path) -> int:
+        found = self._backend.token_to_id(token) if token else otherwise
         if found is None:
             raise ModelError(f"{path}: no end token; give eos_token_id in config.json")
         return int(found)
@@ -161,10 +163,6 @@ class HuggingFaceTokenizer:
     def begins_word(self, token: int) -> bool:
         """Whether the piece starts with the mark of a space (Ġ in byte-level vocabularies, ▁ in SentencePiece's)."""
         return (self._backend.id_to_token(token) or "")[:1] in ("Ġ", "▁", "Ċ")
-
-    def encode_text(self, text: str) -> list[int]:
-        """Token ids of a prompt, special tokens such as <|im_start|> understood."""
-        return list(self._encode(text))
 
     def detokenizer(self) -> Detokenizer:
         """A fresh detokenizer."""
@@ -196,21 +194,31 @@ class _ByteLevelDetokenizer:
         return self._backend.decode(self._before + self._open)[len(before) :]
 
 
+def _first(ids: Any) -> int | None:
+    """An id of config.json, which may list several."""
+    return ids[0] if isinstance(ids, list) and ids else ids if isinstance(ids, int) else None
+
+
 def _special_tokens(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
-    entries = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{path} cannot be read as JSON: {error}") from error
     tokens = {name: entries.get(name) for name in ("eos_token", "bos_token")}
     return {name: token["content"] if isinstance(token, dict) else token for name, token in tokens.items() if token}
 
 
-def load_tokenizer(directory: str | Path, kind: str) -> Tokenizer:
+def load_tokenizer(directory: str | Path, kind: str, config: dict[str, Any] | None = None) -> Tokenizer:
     """The tokenizer of a checkpoint directory; kind: "sentencepiece-suffix" or "huggingface".
 
+    config: its config.json, whose eos_token_id and bos_token_id count where the tokenizer does not name these tokens.
     Raises ModelError for another kind or a file that is missing or unreadable.
     """
     if kind == "sentencepiece-suffix":
         return SentencePieceTokenizer(Path(directory) / "tokenizer.model")
     if kind == "huggingface":
-        return HuggingFaceTokenizer(directory)
+        ids = [_first(config.get(name)) if config else None for name in ("eos_token_id", "bos_token_id")]
+        return HuggingFaceTokenizer(directory, *ids)
     raise ModelError(f"{directory}: unknown tokenizer kind {kind!r}; use sentencepiece-suffix or huggingface")

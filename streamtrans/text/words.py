@@ -66,7 +66,7 @@ def ends_clause(word: str, language: str) -> bool:
 
 @dataclass(frozen=True)
 class Word:
-    """A complete source word; `ends_sentence` by its punctuation."""
+    """A complete source word; `ends_sentence` by its punctuation, or because its line ends right after it."""
 
     text: str
     ends_sentence: bool = False
@@ -96,18 +96,18 @@ class WordReader:
 
     def feed(self, text: str) -> Iterator[Word | LineEnd]:
         """What is complete once `text` has arrived, in order; consume it whole."""
-        advance = self._advance_unspaced if self._unspaced else self._advance
+        advance = self._advance_unspaced if self._unspaced else self._advance_spaced
         for character in text:
             yield from advance(character)
             if character == "\n":
                 self._at_start = True
                 yield LineEnd()
 
-    def _advance(self, character: str) -> Iterator[Word]:
+    def _advance_spaced(self, character: str) -> Iterator[Word]:
         if not character.isspace():
             self._pending += character
         elif self._pending:
-            yield self._complete()
+            yield self._complete(at_line_end=character == "\n")
 
     def _advance_unspaced(self, character: str) -> Iterator[Word]:
         goes_on = bool(self._pending) and character in _SENTENCE_MARKS + _CLOSERS
@@ -122,6 +122,7 @@ class WordReader:
         """The word that was still waiting for what follows it, if any."""
         if self._pending:
             yield self._complete()
+        self._at_start = True
 
     def take_back(self, characters: int) -> int:
         """Forgets the last `characters` of the incomplete word (backspace); gives how many there were to forget."""
@@ -129,8 +130,9 @@ class WordReader:
         self._pending = self._pending[: len(self._pending) - taken]
         return taken
 
-    def _complete(self, closes: bool = True) -> Word:
+    def _complete(self, closes: bool = True, at_line_end: bool = False) -> Word:
         ends = closes and (self._unspaced or ends_sentence(self._pending, self.language, self._at_start))
+        ends = ends or at_line_end
         word = Word(self._pending, ends)
         self._pending, self._at_start = "", ends
         return word

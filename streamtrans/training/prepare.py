@@ -39,7 +39,7 @@ def start_from(config: TrainConfig, corpus: Corpus, run: Path, make: bool) -> Or
         directory = find_model(config.model)
     values = read_config(directory)
     settings = TranslationSettings.from_config(values)
-    tokenizer = load_tokenizer(directory, settings.tokenizer)
+    tokenizer = load_tokenizer(directory, settings.tokenizer, values)
     if tokenizer.vocab_size > values.get("vocab_size", 0):
         raise ModelError(
             f"{directory}: the tokenizer has {tokenizer.vocab_size} tokens, the model {values.get('vocab_size')}; "

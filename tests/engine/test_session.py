@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from streamtrans.engine.requests import Prediction
 from streamtrans.errors import DataError, UsageError
 from streamtrans.policies import Boundary, MaxLag, WaitK, WaitKFlush
 
@@ -86,23 +87,63 @@ def test_long_input_without_punctuation_is_segmented(random_translator):
     session = random_translator.session(WaitK(2))
     found = session.feed("word " * 100) + session.finish()
     assert [e.delay for e in found if e.type == "read"] == list(range(1, 101))
-    assert session.segmented == 8
+    assert session.segmented == 6
     assert [e.type for e in found].count("end") == 1
     assert max(e.delay for e in found if e.type == "write") == 100
 
 
-def test_a_segment_closes_at_a_clause_mark_near_its_limit(random_translator):
+def test_a_segment_closes_at_the_first_clause_mark_beyond_its_limit(random_translator):
     session = random_translator.session(WaitK(float("inf")))
-    found = session.feed("a b c d e f g h i j, k l m n o\n")
-    assert next(e.delay for e in found if e.type == "write") == 10
+    found = session.feed("a b c d e f g h i, j k l m, n o p\n")
+    assert next(e.delay for e in found if e.type == "write") == 13
+    assert session.segmented == 1
+
+
+def test_a_sentence_within_the_limit_is_never_cut(random_translator):
+    session = random_translator.session(WaitK(float("inf")))
+    found = session.feed("a b c d e f g h i, j, k, l\n")
+    assert next(e.delay for e in found if e.type == "write") == 12
+    assert session.segmented == 0
 
 
 def test_end_mark_right_after_a_full_segment_writes_nothing_new(random_translator):
     session = random_translator.session(WaitK(2))
-    before = session.feed("word " * 12)
+    before = session.feed("word " * 15)
     after = session.feed("\n")
     assert [e.type for e in before][-1] == "write"
     assert [e.type for e in after] == ["end"]
+
+
+def test_a_newline_ends_the_sentence_with_its_last_word(en_pt):
+    line = "hello my dear old friend"
+    live = en_pt.session(WaitK(3)).feed(line + "\n")
+    file = en_pt.session(WaitK(3)).feed_line(line)
+    assert [(e.type, e.text, e.delay) for e in live] == [(e.type, e.text, e.delay) for e in file]
+
+
+def test_words_that_the_model_cannot_see_write_nothing(en_pt):
+    for k in (1, 3):
+        found = en_pt.session(WaitK(k)).feed("\u200b \u200b \u200b \u200b\n")
+        assert [e.type for e in found] == ["read"] * 4 + ["end"]
+
+
+def test_a_byte_order_mark_is_no_text(en_pt):
+    found = en_pt.session(WaitK(1)).feed(b"\xef\xbb\xbfHello my friend.\n")
+    assert [e.text for e in found if e.type == "read"] == ["Hello", "my", "friend."]
+
+
+@pytest.mark.parametrize("long", ["1234567890" * 9, "https://example.com/" + "9a8b7c6d" * 9])
+def test_a_word_of_many_tokens_does_not_end_the_sentence(en_pt, long):
+    found = en_pt.session(WaitK(3)).feed_line(f"Please open {long} and send me the report tomorrow morning.")
+    lengths = [len(e.text) for e in found if e.type == "write"]
+    assert len(lengths) - lengths.index(next(n for n in lengths if n > 40)) > 3
+
+
+def test_an_endless_word_is_cut(random_translator):
+    session = random_translator.session(WaitK(1))
+    assert session.feed("x" * 5000 + " and more\n")[-1].type == "end"
+    assert session.segmented >= 1
+    assert max(len(layer) for layer in session.runner._cache) < 1000
 
 
 def test_bytes_that_are_not_utf8(random_translator):
@@ -141,3 +182,32 @@ def test_the_clock_is_the_callers(en_pt):
 
     session = Session(en_pt, WaitK(1), clock=lambda: 7.0)
     assert {event.time_ms for event in session.feed("Hello there ")} == {0.0}
+
+
+class ScriptedRunner:
+    """A model that says what a function of (source tokens read, target tokens before) says."""
+
+    def __init__(self, says):
+        self._says = says
+        self._source = self._target = 0
+
+    def forward(self, request):
+        self._source += len(request.source)
+        self._target += len(request.target) - request.take_back
+        return Prediction([self._says(self._source, self._target - 1)])
+
+
+def test_an_end_mark_before_the_end_of_source_is_one_read(en_pt):
+    """The model has nothing to say for just one moment; wait-k goes on where it was."""
+    word, other = (en_pt.tokenizer.encode_word(text, True) for text in ("a", "de"))
+    assert len(word) == len(other) == 1
+
+    def says(read, written):
+        if (read, written) == (3, 1) or written == 8:
+            return en_pt.tokenizer.end_id
+        return (word if written % 2 else other)[0]
+
+    session = en_pt.session(WaitK(2))
+    session.runner = ScriptedRunner(says)
+    found = session.feed_line("a a a a a a a a")
+    assert [e.delay for e in found if e.type == "write"] == [2, 4, 4, 5, 6, 7, 8, 8]

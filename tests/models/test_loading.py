@@ -155,9 +155,9 @@ def test_what_config_json_cannot_say(tmp_path, config, message):
 
 
 def test_unknown_settings_are_left_to_later_versions(tmp_path):
-    section = {"from_the_future": 1, "target_position_offset": 4, "length_ratio": 3, "prompt": "Translate: "}
+    section = {"from_the_future": 1, "target_position_offset": 4, "length_ratio": 3}
     checkpoint = load_checkpoint(saved(tmp_path, streamtrans=section))
-    assert checkpoint.settings == TranslationSettings(target_position_offset=4, length_ratio=3.0, prompt="Translate: ")
+    assert checkpoint.settings == TranslationSettings(target_position_offset=4, length_ratio=3.0)
     assert checkpoint.model.args.target_position_offset == 4
 
 

@@ -60,7 +60,7 @@ def test_max_lag_bounds_any_policy(words, source, policy):
         assert read - written <= words + 1
 
 
-@pytest.mark.parametrize("k", [0, -1, 2.5, float("nan")])
+@pytest.mark.parametrize("k", [0, -1, 2.5, float("nan"), 10**400])
 def test_impossible_k(k):
     with pytest.raises(UsageError, match="wait-k"):
         WaitK(k)
@@ -78,3 +78,5 @@ def test_registry_refuses_other_policies_options_and_unknown_names():
         make_policy("waitk")
     with pytest.raises(UsageError, match="max-lag"):
         make_policy("wait-k", max_lag=0)
+    with pytest.raises(UsageError, match="retranslate"):
+        make_policy("retranslate", max_lag=3)

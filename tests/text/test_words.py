@@ -64,7 +64,13 @@ def test_a_closing_quote_belongs_to_the_mark_before_it():
 
 
 def test_newline_completes_word_and_line():
-    assert read("en", ["Good evening\nyou"]) == [Word("Good"), Word("evening"), "line end", Word("you")]
+    words = [Word("Good"), Word("evening", ends_sentence=True), "line end", Word("you")]
+    assert read("en", ["Good evening\nyou"]) == words
+
+
+def test_a_flush_starts_a_sentence():
+    reader = WordReader("en")
+    assert [*reader.feed("Hello"), *reader.flush(), *reader.feed("2. ")] == [Word("Hello"), Word("2.")]
 
 
 @given(TEXT, LANGUAGE, st.lists(st.integers(0, 60)))
