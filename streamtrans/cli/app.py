@@ -145,11 +145,12 @@ def run(arguments: list[str]) -> int:
         command = typer.main.get_command(app)
         if "_STREAMTRANS_COMPLETE" in os.environ:
             command.main(prog_name="streamtrans")  # answers the shell and exits
-        for stream in (sys.stdout, sys.stderr):
+        for stream in filter(None, (sys.stdout, sys.stderr)):  # None: closed by whoever started us
             cast(Any, stream).reconfigure(encoding="utf-8")  # as the input is, whatever the locale says
         with command.make_context("streamtrans", arguments) as context:
             command.invoke(context)
-        sys.stdout.flush()
+        if sys.stdout:
+            sys.stdout.flush()
         return 0
     except typer.Exit as end:
         return end.exit_code
