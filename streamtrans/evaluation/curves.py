@@ -99,7 +99,7 @@ def bootstrap_band(values: Sequence[float], samples: int, seed: int) -> Band:
 
 
 def _quality_band(
-    name: str, predictions: Sequence[str], references: Sequence[str], tokenizer: str, samples: int
+    name: str, predictions: Sequence[str], references: Sequence[str], tokenizer: str | None, samples: int
 ) -> Band | None:
     scorer = metric(name, tokenizer)
     score = scorer.corpus_score(predictions, [references], n_bootstrap=samples)

@@ -29,14 +29,19 @@ def tokenizer_of(language: str) -> str:
     return _TOKENIZERS.get(language.split("-")[0].lower(), "13a")
 
 
-def metric(name: str, tokenizer: str = "13a") -> Any:
-    """sacrebleu's metric of this name. Raises `UsageError` for an unknown name or tokenizer, or one not installed."""
+def metric(name: str, tokenizer: str | None = "13a") -> Any:
+    """sacrebleu's metric of this name, with the tokenizer that the language needs.
+
+    Raises `UsageError` for an unknown name or tokenizer, or one not installed, `DataError` where it is not known.
+    """
     from sacrebleu.metrics import BLEU, CHRF
 
     if name not in QUALITY:
         raise UsageError(f"no quality metric named {name!r}: choose from {', '.join(QUALITY)}, COMET")
     if name == "chrF":
         return CHRF()
+    if tokenizer is None:
+        raise DataError(f"{name} of characters needs to know the target language: give --language zh, ja or th")
     if name == "TER":
         return _ter(tokenizer)
     if tokenizer not in BLEU.TOKENIZERS:
@@ -63,7 +68,9 @@ def _ter(tokenizer: str) -> Any:
     return ter
 
 
-def corpus_quality(name: str, predictions: Sequence[str], references: Sequence[str], tokenizer: str = "13a") -> Quality:
+def corpus_quality(
+    name: str, predictions: Sequence[str], references: Sequence[str], tokenizer: str | None = "13a"
+) -> Quality:
     """One of BLEU, chrF, TER over a corpus. Raises `DataError` for unequal counts or none."""
     _check(predictions, references)
     scorer = metric(name, tokenizer)

@@ -65,7 +65,7 @@ def score(
     instances: Sequence[Instance],
     *,
     quality: Sequence[str] = QUALITY,
-    tokenizer: str = "13a",
+    tokenizer: str | None = "13a",
     comet_model: str = COMET_MODEL,
     policy: str | None = None,
     wait_k: float | None = None,
@@ -96,7 +96,7 @@ def score(
 
 
 def _quality(
-    instances: Sequence[Instance], names: Sequence[str], tokenizer: str, comet_model: str
+    instances: Sequence[Instance], names: Sequence[str], tokenizer: str | None, comet_model: str
 ) -> dict[str, Quality | None]:
     references = [i.reference for i in instances if i.reference is not None]
     if not references:

@@ -7,52 +7,56 @@ from pathlib import Path
 from typing import Any
 
 from streamtrans.errors import DataError
-from streamtrans.evaluation.instances import Instance, read_log
+from streamtrans.evaluation.instances import Instance, read_log, unit_of
+from streamtrans.evaluation.quality import tokenizer_of
 
 LOG = "instances.log"
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run read back from its folder; tokenizer: the one its BLEU was computed with."""
+    """A run read back from its folder; tokenizer: the one of its BLEU, None where only its language would tell."""
 
     name: str
     instances: list[Instance]
     policy: str | None = None
     wait_k: float | None = None
-    tokenizer: str = "13a"
+    tokenizer: str | None = "13a"
 
 
-def read_run(directory: Path) -> Run:
+def read_run(path: Path, language: str | None = None) -> Run:
     """The run in this folder; a folder with nothing but a log will do, and so will the log itself.
 
+    language: of the target; it decides the tokenizer, and the unit of a log that does not state it. Without, the
+    tokenizer is that of the run's scores, 13a for words that were never scored, and unknown for such characters.
     Raises `DataError` where there is no log, or a file that cannot be read.
     """
-    if directory.is_file():
-        return Run(directory.parent.name or directory.name, read_log(directory))
-    if not (directory / LOG).is_file():
-        below = ", ".join(path.parent.name for path in sorted(directory.glob(f"*/{LOG}")))
+    log = path if path.is_file() else path / LOG
+    if not log.is_file():
+        below = ", ".join(log.parent.name for log in sorted(path.glob(f"*/{LOG}")))
         advice = f"name one of its runs: {below}" if below else "give the folder that --save-log wrote"
-        raise DataError(f"{directory}: no {LOG} in it; {advice}")
-    scores = _scores(directory / "scores.json")
+        raise DataError(f"{path}: no {LOG} in it; {advice}")
+    ours = log.name == LOG
+    scores = _scores(log.parent / "scores.json") if ours else {}
     wait_k = scores.get("wait_k")
+    instances = read_log(log, unit=unit_of(language or ""))
     return Run(
-        name=directory.resolve().name,
-        instances=read_log(directory / LOG),
+        name=log.resolve().parent.name if ours else log.name,
+        instances=instances,
         policy=scores.get("policy"),
         wait_k=math.inf if wait_k == "inf" else wait_k,
-        tokenizer=_tokenizer(scores.get("signature") or ""),
+        tokenizer=tokenizer_of(language) if language else _tokenizer(scores.get("signature"), instances),
     )
 
 
-def read_runs(directory: Path) -> list[Run]:
+def read_runs(path: Path, language: str | None = None) -> list[Run]:
     """The runs of a system: the folder itself if it has a log, else its sub-folders that have one, by name."""
-    if directory.is_file() or (directory / LOG).is_file():
-        return [read_run(directory)]
-    below = sorted(path.parent for path in directory.glob(f"*/{LOG}"))
+    if path.is_file() or (path / LOG).is_file():
+        return [read_run(path, language)]
+    below = sorted(log.parent for log in path.glob(f"*/{LOG}"))
     if not below:
-        raise DataError(f"{directory}: no {LOG} in it or in its sub-folders; give a folder that --save-log wrote")
-    return [read_run(path) for path in below]
+        raise DataError(f"{path}: no {LOG} in it or in its sub-folders; give a folder that --save-log wrote")
+    return [read_run(folder, language) for folder in below]
 
 
 def _scores(path: Path) -> dict[str, Any]:
@@ -60,13 +64,14 @@ def _scores(path: Path) -> dict[str, Any]:
         return {}
     try:
         scores = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: cannot be read ({error}); remove it or score the log again") from None
     if not isinstance(scores, dict):
         raise DataError(f"{path}: expected one JSON object; remove it or score the log again")
     return scores
 
 
-def _tokenizer(signature: str) -> str:
-    parts = dict(part.split(":", 1) for part in signature.split("|") if ":" in part)
-    return parts.get("tok", "13a")
+def _tokenizer(signature: str | None, instances: list[Instance]) -> str | None:
+    """The one that the signature names; Chinese, Japanese and Thai are all characters, but each needs its own."""
+    parts = dict(part.split(":", 1) for part in (signature or "").split("|") if ":" in part)
+    return parts.get("tok") or (None if any(i.unit == "char" for i in instances) else "13a")

@@ -65,7 +65,7 @@ def compare(
     a: Sequence[Instance],
     b: Sequence[Instance],
     *,
-    tokenizer: str = "13a",
+    tokenizer: str | None = "13a",
     samples: int = SAMPLES,
     seed: int = SEED,
 ) -> list[Comparison]:
@@ -98,7 +98,7 @@ def _check(a: Sequence[Instance], b: Sequence[Instance]) -> None:
         raise DataError("only some sentences have a reference: give references for all of them")
 
 
-def _qualities(a: Sequence[Instance], b: Sequence[Instance], tokenizer: str, samples: int) -> list[Comparison]:
+def _qualities(a: Sequence[Instance], b: Sequence[Instance], tokenizer: str | None, samples: int) -> list[Comparison]:
     from sacrebleu.significance import PairedTest
 
     # the first system is the baseline

@@ -2,12 +2,13 @@ import io
 import json
 import math
 import os
+from pathlib import Path
 
 import pytest
 
 from streamtrans.errors import DataError, StreamtransError
 from streamtrans.evaluation import report
-from streamtrans.evaluation.instances import Instance, read_log
+from streamtrans.evaluation.instances import Instance, read_log, write_log
 from streamtrans.evaluation.runs import Run, read_run, read_runs
 
 KEYS = (
@@ -147,3 +148,47 @@ def test_run_folders(tmp_path):
         (tmp_path / "b/scores.json").write_text(content)
         with pytest.raises(DataError, match=r"scores\.json: "):
             read_run(tmp_path / "b")
+
+
+CHINESE = {"prediction": "你好世界吗", "delays": (1, 2, 3, 4, 4), "reference": "你好世界吗", "unit": "char"}
+
+
+def test_a_log_in_a_run_folder_is_scored_as_its_folder(tmp_path):
+    instances = [instance(0, **CHINESE)]
+    report.save(tmp_path / "zh", instances, report.score(instances, policy="agree", tokenizer="zh"), {})
+    assert (
+        read_run(tmp_path / "zh/instances.log")
+        == read_run(tmp_path / "zh")
+        == Run("zh", instances, "agree", None, "zh")
+    )
+
+
+def test_logs_of_one_folder_have_their_own_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.log", "b.log", "instances.log"):
+        write_log(name, [instance(0)])
+    assert [read_run(Path(name)).name for name in ("a.log", "b.log", "instances.log")] == [
+        "a.log",
+        "b.log",
+        tmp_path.name,
+    ]
+
+
+def test_characters_are_not_scored_without_their_language(tmp_path):
+    write_log(tmp_path / "a.log", [instance(0, **CHINESE)])
+    run = read_run(tmp_path / "a.log")
+    with pytest.raises(DataError, match="give --language zh, ja or th"):
+        report.score(run.instances, tokenizer=run.tokenizer)
+    assert report.score([instance(0, **(CHINESE | {"reference": None}))], tokenizer=None).values["AL"] > 0
+    (run,) = read_runs(tmp_path / "a.log", language="zh-CN")
+    assert run.tokenizer == "zh"
+    assert report.score(run.instances, tokenizer=run.tokenizer).values["BLEU"] == pytest.approx(100)
+
+
+def test_the_language_tells_the_unit_of_a_log_that_does_not(tmp_path):
+    line = {"prediction": "你好", "delays": [1, 2], "source_length": 2, "reference": "你好", "elapsed": [0, 0]}
+    (tmp_path / "instances.log").write_text(json.dumps(line))
+    with pytest.raises(DataError, match="2 delays for a prediction of 1 word"):
+        read_run(tmp_path)
+    run = read_runs(tmp_path, language="th")[0]
+    assert (run.instances[0].unit, run.tokenizer) == ("char", "char")
