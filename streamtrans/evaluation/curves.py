@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from streamtrans.errors import DataError, UsageError
 from streamtrans.evaluation.latency import LATENCY, LatencyMetric
@@ -71,6 +72,20 @@ def curve(
             points.append(point)
     points.sort(key=lambda point: (point.latency, point.quality))
     return Curve(name, tuple(points), offline, quality, latency)
+
+
+def curves_of(name: str, runs: Sequence[Run], **options: Any) -> list[Curve]:
+    """A curve for each policy of a system, with the options of `curve`: no line joins what differs in more than a k.
+
+    They are called "name, policy" where there are several policies.
+    """
+    by_policy: dict[str | None, list[Run]] = {}
+    for run in runs:
+        by_policy.setdefault(run.policy, []).append(run)
+    several = len(by_policy) > 1
+    return [
+        curve(f"{name}, {policy or 'other'}" if several else name, of, **options) for policy, of in by_policy.items()
+    ]
 
 
 def _point(run: Run, quality: str, latency: LatencyMetric, samples: int, seed: int) -> Point:

@@ -27,7 +27,8 @@ class Scores:
     """The scores of one run; `values` by metric, in the order of reports, None where there is none.
 
     empty: sentences for which nothing was written. skipped: sentences without a YAAL, the empty ones among them.
-    degenerate: SWF and EFSW are so far apart that YAAL misleads. wait_k: None for policies without one.
+    degenerate: SWF and EFSW are so far apart that YAAL misleads. wait_k: None for policies without one. name: that of
+    the run's folder; by default what policy and k give: "wait-3", "boundary".
     """
 
     sentences: int
@@ -38,10 +39,15 @@ class Scores:
     signatures: Mapping[str, str] = field(default_factory=dict)
     policy: str | None = None
     wait_k: float | None = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name or self._default_name())
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON: one entry of "runs"; k = ∞ is "inf", what is undefined is null."""
         return {
+            "run": self.name,
             "policy": self.policy,
             "wait_k": "inf" if self.wait_k == math.inf else self.wait_k,
             "sentences": self.sentences,
@@ -53,12 +59,10 @@ class Scores:
             "signatures": dict(self.signatures),
         }
 
-    @property
-    def name(self) -> str:
-        """The run in few characters: "wait-3", "boundary"."""
+    def _default_name(self) -> str:
         if self.wait_k is None or self.policy not in (None, "wait-k"):
             return self.policy or "run"
-        return f"wait-{self.as_dict()['wait_k']}"
+        return f"wait-{self.wait_k:g}"
 
 
 def score(
@@ -69,6 +73,7 @@ def score(
     comet_model: str = COMET_MODEL,
     policy: str | None = None,
     wait_k: float | None = None,
+    name: str = "",
 ) -> Scores:
     """Score a corpus: the named quality metrics ("BLEU", "chrF", "TER", "COMET") and all of latency.
 
@@ -92,6 +97,7 @@ def score(
         signatures={name: q.signature for name, q in qualities.items() if q},
         policy=policy,
         wait_k=wait_k,
+        name=name,
     )
 
 
@@ -178,7 +184,8 @@ def show(runs: Sequence[Scores], stream: IO[str] | None = None) -> None:
     from rich.console import Console
 
     console = Console(file=stream)
-    per_table = max(1, (console.width - _NAMES) // _COLUMN)
+    column = max([_COLUMN, *(len(run.name) + 2 for run in runs)])
+    per_table = max(1, (console.width - _NAMES) // column)
     for start in range(0, len(runs), per_table):
         console.print(_table(runs[start : start + per_table]))
     for signature in dict.fromkeys(s for run in runs for s in run.signatures.values()):
@@ -198,7 +205,7 @@ def _table(runs: Sequence[Scores]) -> "Table":
         table.add_column(run.name, justify="right", overflow="fold")
     rows = [run.as_dict() for run in runs]
     for name in dict.fromkeys(name for row in rows for name in row):
-        if name in ("policy", "wait_k", "signature", "signatures"):
+        if name in ("run", "policy", "wait_k", "signature", "signatures"):
             continue
         cells = [_cell(row.get(name), 2) for row in rows]
         if any(cells) and not (name == "degenerate" and "True" not in cells):

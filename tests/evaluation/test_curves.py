@@ -1,5 +1,6 @@
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
 
@@ -21,6 +22,16 @@ def test_points_by_latency_and_offline_apart(measured):
     assert [(p.name, p.latency) for p in ours.points] == [("wait-1", 1), ("wait-3", 3), ("wait-5", 5)]
     assert ours.offline.name == "offline"
     assert theirs.offline is None
+
+
+def test_a_curve_for_each_policy(run):
+    runs = [run(name, wait, 0.2) for name, wait in (("wait-1", 1), ("agree", 2), ("wait-3", 3), ("wait-inf", 10))]
+    runs = [replace(r, policy="wait-k" if "wait" in r.name else r.name) for r in runs]
+    drawn = curves.curves_of("en-pt", runs, latency="AL")
+    assert [curve.name for curve in drawn] == ["en-pt, wait-k", "en-pt, agree"]
+    assert [[point.name for point in curve.points] for curve in drawn] == [["wait-1", "wait-3"], ["agree"]]
+    assert (drawn[0].offline.name, drawn[0].latency_name) == ("wait-inf", "AL")
+    assert [curve.name for curve in curves.curves_of("en-pt", runs[1:2])] == ["en-pt"]
 
 
 def test_bands_hold_the_value(measured, run):

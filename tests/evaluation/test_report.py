@@ -12,8 +12,8 @@ from streamtrans.evaluation.instances import Instance, read_log, write_log
 from streamtrans.evaluation.runs import Run, read_run, read_runs
 
 KEYS = (
-    "policy wait_k sentences BLEU chrF TER AL LAAL AP DAL YAAL ATD CW CWX StartOffset EndOffset AL_CA LAAL_CA AP_CA "
-    "DAL_CA YAAL_CA ATD_CA StartOffset_CA EndOffset_CA NE SWF EFSW skipped empty degenerate signature signatures"
+    "run policy wait_k sentences BLEU chrF TER AL LAAL AP DAL YAAL ATD CW CWX StartOffset EndOffset AL_CA LAAL_CA "
+    "AP_CA DAL_CA YAAL_CA ATD_CA StartOffset_CA EndOffset_CA NE SWF EFSW skipped empty degenerate signature signatures"
 ).split()
 
 
@@ -43,6 +43,14 @@ def test_infinity_and_names():
     assert report.score([instance(0)], policy="boundary", wait_k=3).name == "boundary"
     assert report.score([instance(0)], wait_k=3).name == "wait-3"
     assert report.score([instance(0)]).name == "run"
+
+
+def test_a_run_is_shown_by_its_name():
+    runs = [report.score([instance(0)], policy="agree", name=name) for name in ("agree", "agree-hold-1")]
+    assert [run.as_dict()["run"] for run in runs] == ["agree", "agree-hold-1"]
+    report.show(runs, terminal := Terminal())
+    assert "agree-hold-1" in terminal.getvalue()
+    assert [line.split("\t")[0] for line in report.tsv(runs).splitlines()] == ["run", "agree", "agree-hold-1"]
 
 
 def test_empty_and_skipped_are_counted():
