@@ -24,10 +24,9 @@ class StreamtransAgent(TextToTextAgent):
     def __init__(self, args: Namespace):
         """Load the model and make the policy that the options ask for."""
         self.translator = load(args.model)
-        k = float(args.wait_k) if args.wait_k else None
         self.read_policy = self.translator.default_policy
-        if args.policy or k:
-            self.read_policy = make_policy(args.policy or "wait-k", k=k)
+        if args.policy or args.wait_k is not None:
+            self.read_policy = make_policy(args.policy or "wait-k", k=args.wait_k)
         if self.read_policy.name == "retranslate":
             raise UsageError("SimulEval cannot show revisions of text; score retranslate with streamtrans")
         super().__init__(args)
@@ -37,7 +36,7 @@ class StreamtransAgent(TextToTextAgent):
         """The options that SimulEval's own command line gets."""
         parser.add_argument("--model", default="en-pt", help="en-pt, a directory, or a Hub id")
         parser.add_argument("--policy", help="a name of `streamtrans policies`, with its defaults")
-        parser.add_argument("--wait-k", help="stay K words behind: 1, 2, … or inf")
+        parser.add_argument("--wait-k", type=float, metavar="K", help="stay K words behind: 1, 2, … or inf")
 
     def reset(self) -> None:
         """A new sentence."""

@@ -39,7 +39,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def simuleval(folder, *options):
+def run_simuleval(folder, *options):
     for column, name in enumerate(("source", "target")):
         (folder / name).write_text("".join(pair[column] + "\n" for pair in PAIRS), encoding="utf-8")
     agent = ROOT / "streamtrans" / "interop" / "simuleval_agent.py"
@@ -49,7 +49,11 @@ def simuleval(folder, *options):
         "--no-progress-bar", *options,
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    result = subprocess.run(command, capture_output=True, text=True, timeout=180, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, timeout=180, env=environment)
+
+
+def simuleval(folder, *options):
+    result = run_simuleval(folder, *options)
     assert result.returncode == 0, result.stderr
     header, values = (folder / "out" / "scores.tsv").read_text().split("\n")[:2]
     log = [json.loads(line) for line in (folder / "out" / "instances.log").read_text().splitlines()]
@@ -68,3 +72,12 @@ def test_the_same_scores_and_delays(tmp_path, options, policy):
     values = score(ours).values
     for name in ("BLEU", "AL", "LAAL", "AP", "DAL"):
         assert values[name] == pytest.approx(theirs[name], abs=5.1e-4), name
+
+
+@pytest.mark.parametrize(
+    ("k", "message"), [("0", "it must be a whole number from 1"), ("three", "invalid float value: 'three'")]
+)
+def test_a_wait_k_that_cannot_be_is_refused(tmp_path, k, message):
+    result = run_simuleval(tmp_path, "--wait-k", k)
+    assert result.returncode != 0
+    assert message in result.stderr
