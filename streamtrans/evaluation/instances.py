@@ -2,7 +2,7 @@
 
 `instances.log` is SimulEval's: one JSON object a line with index, prediction, delays, elapsed, prediction_length,
 reference, source, source_length. Ours adds elapsed_ms, unit, source_unit and, for policies that revise, deleted; other
-readers ignore them. Logs of SimulEval and OmniSTEval are read as they are.
+readers ignore them. SimulEval's logs of text, which OmniSTEval scores too, are read as they are.
 """
 
 import json
@@ -183,6 +183,8 @@ def _from_json(line: str, position: int, unit: Unit) -> Instance:
         raise DataError(f"JSON that cannot be read ({error}); every line must be one JSON object") from None
     if not isinstance(fields, dict):
         raise DataError(f"a JSON {type(fields).__name__}, expected an object with prediction and delays")
+    if "delays" not in fields and ("emission_cu" in fields or "emission_ca" in fields):
+        raise DataError("a resegmented log of OmniSTEval, in milliseconds of a recording: score the log it came from")
     missing = [name for name in ("prediction", "delays") if fields.get(name) is None]
     if fields.get("source") is None and fields.get("source_length") is None:
         missing.append("source or source_length")

@@ -171,6 +171,7 @@ FAULTS = [
     pytest.param({"unit": "byte"}, "unit is 'byte'", id="unknown unit"),
     pytest.param({"unit": ["word"]}, "unit is ['word']", id="unit is a list"),
     pytest.param({"source_unit": ["w"]}, "source_unit ['w']", id="source_unit is a list"),
+    pytest.param({"delays": None, "emission_cu": [900, 950, 1100]}, "resegmented log of OmniSTEval", id="resegmented"),
     pytest.param({"deleted": -1}, "deleted holds -1", id="negative deleted"),
     pytest.param({"prediction_length": 4}, "prediction_length is 4 but the prediction has 3", id="other length"),
     pytest.param({"delays": [1, 2, 10**400]}, "numbers must be finite", id="beyond floats"),
