@@ -8,9 +8,11 @@ always a beginning of the whole, and `--resume` needs nothing but the output.
 import json
 import os
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+import typer
 
 from streamtrans.errors import StreamtransError
 
@@ -47,9 +49,23 @@ class Ranks:
         """Whether this is rank 0, which reads what was done and writes what is new."""
         return self.rank == 0
 
-    def from_leader(self, value: Any) -> Any:
-        """Rank 0's value, on every rank; anything that JSON can say."""
-        return value if self.size == 1 else self.gather(value)[0]
+    def from_leader(self, work: Callable[[], int]) -> int:
+        """What rank 0 gets from `work`, on every rank; where it raises, the others end in silence, as it complains."""
+        if self.size == 1:
+            return work()
+        if not self.leads:
+            answer = self.gather(None)[0]
+            if "exit_code" in answer:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the launcher is about to stop the rest
+                raise typer.Exit(answer["exit_code"])
+            return int(answer["result"])
+        try:
+            result = work()
+        except (StreamtransError, OSError) as error:
+            self.gather({"exit_code": getattr(error, "exit_code", 1)})
+            raise
+        self.gather({"result": result})
+        return result
 
     def gather(self, value: Any) -> list[Any]:
         """Every rank's value, by rank, on every rank. Raises StreamtransError when one of them is gone."""

@@ -38,11 +38,6 @@ class TestSet:
             raise UsageError("score needs SOURCE and REFERENCE, or --from-log FILE")
         return cls(source, references, limit, model)
 
-    @property
-    def name(self) -> str:
-        """What the curve of its runs is called."""
-        return Path(self.model).name
-
     @cached_property
     def translator(self) -> "Translator":
         """The model, loaded when it is first asked for."""
@@ -76,9 +71,8 @@ class TestSet:
         Raises DataError when the log to resume is of other sentences.
         """
         ranks, settings = self._ranks, self.translator.settings
-        instances = folder.begin(resume) if folder and ranks.leads else []
-        self._check(instances)
-        done = ranks.from_leader(len(instances))
+        instances: list[Instance] = []
+        done = ranks.from_leader(lambda: self._begin(folder, resume, instances))
         engine = self._engine(policy, batch_size, sequential)
         with progress(run_name(policy), len(self.sources), done, shown and ranks.leads) as advance:
             for number, events in engine.translate(self.sources[done:]):
@@ -102,6 +96,12 @@ class TestSet:
 
         engine = BatchEngine(self.translator, policy, batch_size)
         return self._ranks.share(engine, WINDOW * engine.batch_size)
+
+    def _begin(self, folder: RunFolder | None, resume: bool, instances: list[Instance]) -> int:
+        """How many sentences the folder has; they go into `instances`."""
+        instances += folder.begin(resume) if folder else []
+        self._check(instances)
+        return len(instances)
 
     def _check(self, done: list[Instance]) -> None:
         """Whether these are the first sentences of this test set."""

@@ -32,10 +32,7 @@ from streamtrans.policies import Policy
 @takes_policy
 def translate(
     choice: PolicyChoice,
-    file: Annotated[
-        Path,
-        typer.Argument(metavar="FILE", help="Sentences, one a line; - is standard input, read in blocks of lines."),
-    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Sentences, one a line; - is standard input.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="OUT", help="Write here, not to standard output.")
     ] = None,
@@ -51,9 +48,9 @@ def translate(
 ) -> None:
     """Translate a file, a sentence a line, as if each sentence were heard word by word.
 
-    The output has as many lines; empty ones stay empty. It is written as it goes, so that an interrupted run keeps what
-    it has. Lines are read in blocks, from standard input too: for text that is still coming, use `streamtrans live`.
-    Several machines share the work under mlx.launch.
+    The output has as many lines; empty ones stay empty. It is written as it goes: an interrupted run keeps what it has.
+    Lines are read in blocks, from standard input too: use `streamtrans live` for text that is still coming. Several
+    machines share the work under mlx.launch.
 
     \b
     Examples:
@@ -72,7 +69,7 @@ def translate(
     translator = load(model)
     batches = BatchEngine(translator, choice.policy(translator.default_policy), batch_size)
     log = _Log(save_log, model, file, batches.policy) if save_log else None
-    done = ranks.from_leader(_resume(output, log, resume) if ranks.leads else 0)
+    done = ranks.from_leader(lambda: _resume(output, log, resume))
     engine = ranks.share(batches, WINDOW * batches.batch_size)
     shown = ranks.leads and not plain and (output is not None or not sys.stdout.isatty())
     with (
@@ -165,5 +162,7 @@ class _Log:
         self._folder.add(instance)
 
     def finish(self) -> None:
-        scores = score(self._instances, policy=self._policy.name, wait_k=wait_k_of(self._policy))
+        policy = self._policy
+        name = self._folder.log.resolve().parent.name
+        scores = score(self._instances, policy=policy.name, wait_k=wait_k_of(policy), name=name)
         self._folder.finish(self._instances, scores)

@@ -186,6 +186,16 @@ def test_two_ranks_write_what_one_process_writes(source, tmp_path):
 
 
 @needs_launcher
+def test_only_the_leader_complains_of_what_it_cannot_resume(source, tmp_path):
+    arguments = source, "-o", tmp_path / "out.pt", "--save-log", tmp_path / "run", "--resume"
+    translate(*arguments[:-1])
+    launch = [LAUNCHER, "-n", "2", "--backend", "ring", "--", *COMMAND]
+    result = translate(*arguments, "--wait-k", 5, command=launch)
+    assert "was started with k 3, not 5" in result.stderr.decode()
+    assert "another rank" not in result.stderr.decode()
+
+
+@needs_launcher
 def test_a_rank_that_dies_fails_the_run_and_it_can_be_resumed(source, tmp_path):
     source.write_text(TEXT * 100)
     whole, out = tmp_path / "whole.pt", tmp_path / "out.pt"
