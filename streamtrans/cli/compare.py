@@ -25,10 +25,17 @@ def compare(
         raise UsageError(f"{a} was scored with the tokenizer {first.tokenizer}, {b} with {second.tokenizer}")
     names = (first.name, second.name) if first.name != second.name else (str(a), str(b))
     comparisons = significance.compare(first.instances, second.instances, tokenizer=first.tokenizer)
+    sentences = [_sentence(comparison, names, len(first.instances)) for comparison in comparisons]
     if as_json:
-        rows = [comparison.as_dict() | {"text": comparison.sentence(*names)} for comparison in comparisons]
+        pairs = zip(comparisons, sentences, strict=True)
+        rows = [comparison.as_dict() | {"text": sentence} for comparison, sentence in pairs]
         settings = {"samples": significance.SAMPLES, "seed": significance.SEED}
         typer.echo(json.dumps({"a": names[0], "b": names[1], **settings, "comparisons": rows}, ensure_ascii=False))
         return
-    for comparison in comparisons:
-        typer.echo(comparison.sentence(*names))
+    typer.echo("\n".join(sentences))
+
+
+def _sentence(comparison: significance.Comparison, names: tuple[str, str], total: int) -> str:
+    """The result in words, with how many sentences have no value in one of the runs."""
+    left_out = total - comparison.sentences
+    return comparison.sentence(*names) + (f" ({left_out} of {total} sentences left out)" if left_out else "")

@@ -69,13 +69,15 @@ POLICY_OPTIONS: dict[str, tuple[type, str, str]] = {
 
 
 def parse_ks(text: str) -> list[float]:
-    """The values of `--wait-k`: "3" or "1,3,inf". Raises UsageError for anything else, "0" and "three" included."""
+    """The values of `--wait-k`: "3" or "1,3,inf". Raises UsageError for anything else: "0", "three", "3,3"."""
     ks: list[float] = []
     for part in text.split(","):
         part = part.strip()
         if part != "inf" and not (part.isascii() and part.isdigit() and int(part) >= 1):
             raise UsageError(f"--wait-k is {part!r}; it must be a whole number from 1, or inf")
         ks.append(inf if part == "inf" else int(part))
+    if len(set(ks)) < len(ks):
+        raise UsageError(f"--wait-k is {text!r}; each value once")
     return ks
 
 

@@ -58,7 +58,7 @@ def policy_options(policy: Policy) -> dict[str, Any]:
     inside = policy.inside if isinstance(policy, MaxLag) else policy
     known = POLICIES[inside.name].options
     options = {f.name: getattr(inside, f.name) for f in fields(inside) if f.name in known}  # type: ignore[arg-type]
-    stated = {name: "inf" if value == float("inf") else value for name, value in options.items()}
+    stated = {name: _stated(value) for name, value in options.items()}
     return {"policy": inside.name, **stated, "max_lag": policy.words if isinstance(policy, MaxLag) else None}
 
 
@@ -69,17 +69,19 @@ def wait_k_of(policy: Policy) -> float | None:
 
 
 def run_name(policy: Policy) -> str:
-    """What the folder of a run is called: "wait-3", "agree-hold-1"; policies that differ have names that differ."""
+    """What a run is called: "wait-3", "wait-3-max-lag-4", "agree-2-hold-1"; other policies have other names.
+
+    First the policy with the number it is known by, then the options that are not at their default.
+    """
     options = policy_options(policy)
     name = options.pop("policy")
-    defaults = POLICIES[name].options
-    k, max_lag = options.pop("k", None), options.pop("max_lag")
-    parts = [name] if k is None else ["wait" if name == "wait-k" else name, _short(k)]
+    defaults = POLICIES[name].options | {"max_lag": None}
+    main = "k" if "k" in options else name
+    parts = ["wait" if name == "wait-k" else name]
+    parts += [_short(options.pop(main))] if main in options else []
     for option, value in options.items():
-        if value != defaults[option] and not (value == "inf" and defaults[option] == float("inf")):
+        if value not in (defaults[option], _stated(defaults[option])):
             parts += [option.replace("_", "-"), _short(value)]
-    if max_lag is not None:
-        parts += ["max-lag", _short(max_lag)]
     return "-".join(parts)
 
 
@@ -100,8 +102,12 @@ def weights_digest(model: str) -> str:
     return digest.hexdigest()
 
 
-def _short(value: Any) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
+def _stated(value: Any) -> Any:
+    return "inf" if value == float("inf") else value
+
+
+def _short(value: float | str) -> str:
+    return str(value).removesuffix(".0")
 
 
 def read_configuration(directory: Path) -> dict[str, Any]:

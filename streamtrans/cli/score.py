@@ -1,7 +1,6 @@
 """`streamtrans score`: translates a test set with one or many policies, or takes logs, and measures."""
 
 import json
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,13 +16,14 @@ from streamtrans.cli.options import (
     PolicyChoice,
     takes_policies,
 )
-from streamtrans.cli.score_logs import read_logs
+from streamtrans.cli.score_logs import FromLogOption, LanguageOption, ReferenceOption, read_logs, refuse_other_options
+from streamtrans.cli.score_plot import OverlayOption, PlotOption, check_plot, draw, read_overlays
 from streamtrans.errors import UsageError
 from streamtrans.evaluation.clock import WORD_MS
 from streamtrans.evaluation.quality import QUALITY, tokenizer_of
 from streamtrans.evaluation.report import Scores, show, tsv
 from streamtrans.evaluation.report import score as score_of
-from streamtrans.evaluation.runs import Run, read_runs
+from streamtrans.evaluation.runs import Run
 
 if TYPE_CHECKING:
     from streamtrans.cli.test_set import TestSet
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 @takes_policies
 def score(
+    context: typer.Context,
     choice: PolicyChoice,
     source: Annotated[Path | None, typer.Argument(metavar="SOURCE", help="Sentences to translate, one a line.")] = None,
     references: Annotated[Path | None, typer.Argument(metavar="REFERENCE", help="Their translations.")] = None,
@@ -48,20 +49,12 @@ def score(
         Path | None, typer.Option("--save-log", metavar="DIR", help="Write a folder for each run into DIR.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the runs that DIR has.")] = False,
-    from_log: Annotated[
-        list[Path] | None,
-        typer.Option("--from-log", metavar="FILE", help="Score a log, a run's folder, or a folder of runs."),
-    ] = None,
-    reference: Annotated[
-        Path | None, typer.Option("--reference", metavar="FILE", help="References for --from-log, not the log's own.")
-    ] = None,
+    from_log: FromLogOption = None,
+    reference: ReferenceOption = None,
+    language: LanguageOption = None,
     comet: Annotated[bool, typer.Option("--comet", help="Also COMET; needs the package unbabel-comet.")] = False,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="Draw quality against latency: .svg, .png or .html.")
-    ] = None,
-    overlay: Annotated[
-        list[Path] | None, typer.Option("--overlay", metavar="DIR", help="A folder of other runs, for the plot.")
-    ] = None,
+    plot: PlotOption = None,
+    overlay: OverlayOption = None,
     as_json: JsonOption = False,
     plain: PlainOption = False,
 ) -> None:
@@ -74,12 +67,16 @@ def score(
       streamtrans score test.en test.pt --wait-k 3 --sequential --json
       mlx.launch -n 2 -- streamtrans score test.en test.pt --wait-k 3,5
     """
-    _check(source, references, from_log, reference, resume, save_log)
-    _check_plot(plot, overlay)
+    if from_log:
+        refuse_other_options(context)
+    _check(from_log, reference, language, overlay, resume, save_log, comet)
     word_ms = _clock(word_ms, sequential)
+    check_plot(plot, overlay or [])
+    title = from_log[0].resolve().name if from_log else Path(model).name
+    overlays = read_overlays(overlay or [], title, language)
     quality = (*QUALITY, "COMET") if comet else QUALITY
     if from_log:
-        runs, title = read_logs(from_log, reference), from_log[0].name
+        runs = read_logs(from_log, reference, language)
         scores = [_scores(run, quality) for run in runs]
     else:
         from streamtrans.cli.test_set import TestSet
@@ -87,27 +84,29 @@ def score(
         test_set = TestSet.of(source, references, limit, model)
         options = {"batch_size": batch_size, "word_ms": word_ms, "sequential": sequential, "shown": not plain}
         runs, scores = _run(test_set, choice, save_log, resume, quality, options)
-        title = test_set.name
     if runs:  # else another rank has it all
         _report(scores, as_json, plain)
-        _curves(title, runs, overlay or [], plot, shown=not (as_json or plain))
+        draw(title, runs, overlays, plot, shown=not (as_json or plain))
 
 
 def _check(
-    source: Path | None,
-    references: Path | None,
     from_log: list[Path] | None,
     reference: Path | None,
+    language: str | None,
+    overlay: list[Path] | None,
     resume: bool,
     save_log: Path | None,
+    comet: bool,
 ) -> None:
-    """Complains about what cannot go together, before anything is opened."""
-    if from_log and (source or references or save_log):
-        raise UsageError("--from-log scores what is translated already: no SOURCE, REFERENCE or --save-log with it")
+    """Complains about what cannot go together or is not there, before anything is opened."""
     if reference and not from_log:
         raise UsageError("--reference goes with --from-log; give the references of SOURCE after it")
+    if language and not (from_log or overlay):
+        raise UsageError("--language goes with --from-log and --overlay; a model knows its own")
     if resume and not save_log:
         raise UsageError("--resume needs --save-log DIR, the folder of the interrupted run")
+    if comet and find_spec("comet") is None:
+        raise UsageError("COMET is not installed: pip install unbabel-comet, or score without it")
 
 
 def _clock(word_ms: float | None, sequential: bool) -> float:
@@ -117,19 +116,14 @@ def _clock(word_ms: float | None, sequential: bool) -> float:
     return WORD_MS if word_ms is None else word_ms
 
 
-def _check_plot(plot: Path | None, overlay: list[Path] | None) -> None:
-    """Complains before the work is done, not after it."""
-    if overlay and not plot:
-        raise UsageError("--overlay goes with --plot FILE")
-    if plot and plot.suffix not in (".svg", ".png", ".html"):
-        raise UsageError(f"{plot}: a plot is .svg, .png or .html")
-    if plot and find_spec("matplotlib") is None:
-        raise UsageError("plots need matplotlib: pip install 'streamtrans[plot]'")
-
-
 def _scores(run: Run, quality: tuple[str, ...]) -> Scores:
     return score_of(
-        run.instances, quality=quality, tokenizer=run.tokenizer, policy=run.policy or run.name, wait_k=run.wait_k
+        run.instances,
+        quality=quality,
+        tokenizer=run.tokenizer,
+        policy=run.policy,
+        wait_k=run.wait_k,
+        name=run.name,
     )
 
 
@@ -170,20 +164,3 @@ def _report(scores: list[Scores], as_json: bool, plain: bool) -> None:
         print(tsv(scores), end="")
     else:
         show(scores)
-
-
-def _curves(title: str, runs: list[Run], overlay: list[Path], plot: Path | None, shown: bool) -> None:
-    """The curve of the runs: as a file where asked for, in characters on a terminal; both need references."""
-    on_terminal = shown and sys.stdout.isatty() and len(runs) > 1
-    has_references = all(i.reference is not None for run in runs for i in run.instances)
-    if not (plot or (on_terminal and has_references)):
-        return
-    from streamtrans.evaluation import curves, plots
-
-    systems = {title: runs} | {path.resolve().name: read_runs(path) for path in overlay}
-    samples = 1000 if plot else 0
-    drawn = [curves.curve(name, of, samples=samples) for name, of in systems.items()]
-    if plot:
-        plots.plot(drawn, plot)
-    if on_terminal:
-        print(plots.text(drawn), end="")

@@ -6,11 +6,13 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from math import inf
 
 import pytest
 
-from streamtrans.cli.recording import RunFolder, read_configuration
+from streamtrans.cli.recording import RunFolder, read_configuration, run_name
 from streamtrans.models.loading import find_model
+from streamtrans.policies import MaxLag, WaitK, make_policy
 
 COMMAND = [sys.executable, "-m", "streamtrans", "score"]
 LAUNCHER = shutil.which("mlx.launch", path=sysconfig.get_path("scripts")) or shutil.which("mlx.launch")
@@ -166,6 +168,44 @@ def test_a_plot(here):
     assert "wait-3" in (here / "curve.svg").read_text()
 
 
+def test_an_overlay_of_the_same_name_is_a_curve_of_its_own(here):
+    pytest.importorskip("matplotlib")
+    for name, k in (("runs", "1,3"), ("others/runs", "2,5")):
+        runs_of(score("s.en", "r.pt", "--wait-k", k, "--save-log", name, "--json", cwd=here))
+    options = "--plain", "--plot", "curve.html"
+    result = score("--from-log", "runs", *options, "--overlay", "others/runs", cwd=here)
+    assert (result.returncode, result.stderr) == (0, "")
+    html = (here / "curve.html").read_text()
+    assert all(name in html for name in ("wait-1", "wait-2", "wait-3", "wait-5", str(here / "others" / "runs")))
+
+
+def test_names_of_runs(here):
+    names = {
+        "wait-3": WaitK(3),
+        "wait-inf": WaitK(inf),
+        "wait-3-catch-up-0.25": WaitK(3, 0.25),
+        "wait-3-max-lag-4": MaxLag(WaitK(3), 4),
+        "agree-2-hold-1": make_policy("agree", hold=1),
+        "agree-3": make_policy("agree", agree=3),
+        "confident-threshold-0.1234567": make_policy("confident", threshold=0.1234567),
+        "boundary": make_policy("boundary"),
+    }
+    assert [run_name(policy) for policy in names.values()] == list(names)
+    options = ("s.en", "r.pt", "--wait-k", "3", "--max-lag", "4", "--save-log", "runs", "--json")
+    runs = runs_of(score(*options, cwd=here))
+    assert runs[0]["run"] == "wait-3-max-lag-4"
+    assert runs_of(score("--from-log", "runs", "--json", cwd=here)) == runs
+
+
+def test_the_language_of_logs(here):
+    (here / "foreign.log").write_text(
+        '{"index": 0, "prediction": "你好。", "delays": [1, 1, 2], "source": "Hello there.", "reference": "你好！"}\n'
+    )
+    result = score("--from-log", "foreign.log", "--language", "zh", "--json", cwd=here)
+    assert "tok:zh" in runs_of(result)[0]["signature"]
+    assert score("--from-log", "foreign.log", "--json", cwd=here).returncode == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "complaint"),
     [
@@ -175,6 +215,15 @@ def test_a_plot(here):
         (["s.en", "short.pt", "--limit", "1"], 1, "s.en has 5 lines and short.pt 1"),
         (["s.en", "r.pt", "--wait-k", "1,0"], 2, "--wait-k is '0'"),
         (["s.en", "r.pt", "--from-log", "x"], 2, "--from-log scores what is translated already"),
+        (["--from-log", "x", "--limit", "2"], 2, "no --limit with it"),
+        (["--from-log", "x", "--policy", "wait-k", "--max-lag", "4"], 2, "no --policy, --max-lag with it"),
+        (["--from-log", "x", "--sequential", "--word-ms", "300"], 2, "no --sequential, --word-ms with it"),
+        (["--from-log", "x", "--batch-size", "2", "-m", "en-pt"], 2, "no --model, --batch-size with it"),
+        (["--from-log", "x", "--resume"], 2, "no --resume with it"),
+        (["s.en", "r.pt", "--wait-k", "3,03"], 2, "each value once"),
+        (["s.en", "r.pt", "--language", "pt"], 2, "--language goes with --from-log"),
+        (["s.en", "r.pt", "--comet"], 2, "COMET is not installed"),
+        (["s.en", "missing.pt", "--plot", "curve.svg", "--overlay", "nowhere"], 1, "nowhere: no instances.log"),
         (["s.en", "r.pt", "--reference", "x"], 2, "--reference goes with --from-log"),
         (["s.en", "r.pt", "--resume"], 2, "--resume needs --save-log"),
         (["--from-log", "missing"], 1, "missing"),
@@ -189,6 +238,15 @@ def test_errors_are_one_line(here, arguments, code, complaint):
     assert (result.returncode, result.stdout) == (code, "")
     assert complaint in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_compare_tells_what_was_left_out(here):
+    runs_of(score("s.en", "r.pt", "--wait-k", "1,3", "--save-log", "runs", "--json", cwd=here))
+    command = [*COMMAND[:-1], "compare"]
+    lines = score("runs/wait-1", "runs/wait-3", cwd=here, command=command).stdout.splitlines()
+    yaal = next(line for line in lines if "by YAAL" in line)
+    assert yaal.endswith("at 0.05 (2 of 5 sentences left out)")  # wait-3 reads all of the short ones
+    assert not lines[0].endswith("left out)")
 
 
 @pytest.mark.skipif(LAUNCHER is None, reason="mlx.launch is not installed")
