@@ -79,10 +79,10 @@ class Ranks:
             padded = np.zeros(max(lengths), np.uint8)
             padded[: len(data)] = data
             everything = np.array(mx.distributed.all_gather(mx.array(padded), group=self._group))
-        except RuntimeError as error:
+            parts = zip(everything.reshape(self.size, -1), lengths, strict=True)
+            return [json.loads(bytes(part[:length])) for part, length in parts]
+        except (RuntimeError, ValueError) as error:  # the ring may also give zeros for a rank that is gone
             raise StreamtransError(_LOST) from error
-        parts = everything.reshape(self.size, -1)
-        return [json.loads(bytes(part[:length])) for part, length in zip(parts, lengths, strict=True)]
 
     def share(self, engine: Engine, chunk: int) -> Engine:
         """The engine, its lines spread over the ranks in chunks of `chunk` lines a rank; itself where it is alone."""

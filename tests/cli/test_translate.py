@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from streamtrans.cli.launch import Ranks
 from streamtrans.engine.translator import load
+from streamtrans.errors import StreamtransError
+from streamtrans.runtime import mx
 
 COMMAND = [sys.executable, "-m", "streamtrans", "translate"]
 LAUNCHER = shutil.which("mlx.launch", path=sysconfig.get_path("scripts")) or shutil.which("mlx.launch")
@@ -213,6 +216,15 @@ def test_a_rank_that_dies_fails_the_run_and_it_can_be_resumed(source, tmp_path):
     assert 5 < written.count(b"\n") < 500
     translate(source, "-o", out, "--resume")
     assert out.read_bytes() == whole.read_bytes()
+
+
+def test_zeros_in_place_of_an_answer_are_a_rank_that_is_gone(monkeypatch):
+    ranks = Ranks()
+    ranks.size, ranks._group = 2, None
+    half = mx.distributed, "all_gather", lambda data, group: mx.concatenate([data, mx.zeros_like(data)])
+    monkeypatch.setattr(*half)
+    with pytest.raises(StreamtransError, match="another rank has died"):
+        ranks.gather("mine")
 
 
 def rank_process(launcher, rank):
