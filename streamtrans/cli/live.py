@@ -9,8 +9,9 @@ import typer
 
 from streamtrans.cli.live_output import SEGMENTED, Words, Writer, json_line
 from streamtrans.cli.live_signals import SignalInbox
-from streamtrans.cli.options import JsonOption, ModelOption, PlainOption, PolicyChoice, revises, takes_policy
+from streamtrans.cli.options import JsonOption, ModelOption, PlainOption, PolicyChoice, takes_policy
 from streamtrans.errors import DataError, UsageError
+from streamtrans.policies import revises
 
 if TYPE_CHECKING:
     from streamtrans.engine.events import Event

@@ -73,7 +73,7 @@ def parse_ks(text: str) -> list[float]:
     ks: list[float] = []
     for part in text.split(","):
         part = part.strip()
-        if part != "inf" and not (part.isascii() and part.isdigit() and int(part) >= 1):
+        if part != "inf" and not (part.isascii() and part.isdigit() and len(part) < 7 and int(part) >= 1):
             raise UsageError(f"--wait-k is {part!r}; it must be a whole number from 1, or inf")
         ks.append(inf if part == "inf" else int(part))
     if len(set(ks)) < len(ks):
@@ -117,11 +117,6 @@ def policy_label(policy: Policy) -> str:
     inside = policy.inside if isinstance(policy, MaxLag) else policy
     k = getattr(inside, "k", None)
     return inside.name if k is None else f"{inside.name} {k:g}"
-
-
-def revises(policy: Policy) -> bool:
-    """Whether a policy may take back what it has written."""
-    return policy.name == "retranslate"
 
 
 def takes_policy(command: Command) -> Command:

@@ -10,10 +10,11 @@ from rich.text import Text
 
 from streamtrans.cli.live_output import Words, Writer, between, json_line
 from streamtrans.cli.live_worker import Opened
-from streamtrans.cli.options import policy_label, revises
+from streamtrans.cli.options import policy_label
 from streamtrans.cli.terminal_screen import ERASE_LINE_END, Screen
 from streamtrans.cli.terminal_view import LiveState, finished_lines, frame
 from streamtrans.engine.events import Event
+from streamtrans.policies import revises
 
 
 class Display(Protocol):

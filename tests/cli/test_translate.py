@@ -210,7 +210,8 @@ def test_a_rank_that_dies_fails_the_run_and_it_can_be_resumed(source, tmp_path):
         time.sleep(0.05)
     os.kill(rank_process(process.pid, 1), signal.SIGKILL)
     _, errors = process.communicate(timeout=60)
-    assert "another rank has died" in errors.decode()
+    # the launcher stops passing messages on once it has told of the dead rank itself: one of the two gets through
+    assert "another rank has died" in errors.decode() or "rank 1 was killed" in errors.decode()
     written = out.read_bytes()
     assert written == whole.read_bytes()[: len(written)]
     assert 5 < written.count(b"\n") < 500
