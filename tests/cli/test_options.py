@@ -9,12 +9,11 @@ from streamtrans.cli.options import (
     PolicyChoice,
     parse_ks,
     policy_label,
-    revises,
     takes_policies,
     takes_policy,
 )
 from streamtrans.errors import UsageError
-from streamtrans.policies import POLICIES, Boundary, MaxLag, WaitK, make_policy
+from streamtrans.policies import POLICIES, Boundary, MaxLag, WaitK, make_policy, revises
 
 DEFAULT = WaitK(5)
 
