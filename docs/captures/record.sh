@@ -16,6 +16,7 @@ type_slowly() {
 
 for columns in 80 40; do
     pane -f /dev/null new-session -d -s live -x "$columns" -y 16 "PS1='$ ' exec bash --norc --noprofile"
+    until pane capture-pane -p -t live | grep -q '^\$'; do sleep 0.1; done
     pane send-keys -t live -l "streamtrans live"
     pane send-keys -t live Enter
     until pane capture-pane -p -t live | grep -q Ctrl-D; do sleep 0.1; done
