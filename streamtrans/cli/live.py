@@ -43,8 +43,10 @@ def live(
       echo "How are you?" | streamtrans live
       recogniser | streamtrans live --pause 1.5 --json
     """
-    if pause is not None and not 0 < pause <= LONGEST_PAUSE:
-        raise UsageError(f"--pause is {pause:g}; it must be more than 0 seconds, and an hour at most")
+    if pause is not None and not pause > 0:
+        raise UsageError(f"--pause is {pause:g}; it must be more than 0 seconds")
+    if pause is not None and pause > LONGEST_PAUSE:
+        raise UsageError(f"--pause is {pause:g}; it must be an hour at most, or left out for none")
     if sys.stdin is None:
         raise UsageError("standard input is closed; type into live, or pipe text into it")
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 from pathlib import Path
 
 from streamtrans.engine.session import Session
@@ -30,8 +31,10 @@ class Translator:
         """The policy that the checkpoint names, else wait-3."""
         options = dict(self.settings.policy or {"name": "wait-k"})
         try:
-            return make_policy(options.pop("name"), None, **{key: float(value) for key, value in options.items()})
-        except (UsageError, ValueError) as error:
+            return make_policy(
+                options.pop("name"), None, **{key: inf if value == "inf" else value for key, value in options.items()}
+            )
+        except UsageError as error:
             raise ModelError(f"config.json: streamtrans.policy cannot be: {error}") from error
 
     def translate(self, sentence: str, policy: Policy | None = None) -> str:

@@ -142,6 +142,7 @@ def test_a_policy_that_revises_holds_a_line_back_until_it_is_final():
         ),
         (["--pause", "0"], "--pause is 0; it must be more than 0 seconds"),
         (["--pause", "nan"], "--pause is nan; it must be more than 0 seconds"),
+        (["--pause", "inf"], "--pause is inf; it must be an hour at most, or left out for none"),
     ],
 )
 def test_options_that_cannot_be(arguments, said):

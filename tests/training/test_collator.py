@@ -128,7 +128,8 @@ def test_law_a_training_row_equals_the_incremental_stream(checkpoint, collator, 
             logits = np.array(model.forward([ids], kinds=kinds, cache=cache, rows="last"))[0, -1]
             fed = max(fed, ready)
             worst = max(worst, np.abs(logits - whole[row, batch.source_length + i]).max())
-        assert worst < 1e-4
+        # trained logits reach ±20, so that rounding shows earlier than on the random models of the law's own test
+        assert worst < max(1e-4, 1e-5 * np.abs(whole).max())
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])
