@@ -67,12 +67,10 @@ class FusedLayer(nn.Module):
 
     def run(self, h: mx.array, step: Step, cache: object | None) -> mx.array:
         """(B, L, H) to (B, L or step's rows, H); the step's mask is `biased`."""
-        batch, length, width = h.shape
-        qkv = multiply(self._unit(h.reshape(-1, width)), self.qkv) + self.qkv_bias
-        pairs = qkv.view(mx.complex64).reshape(-1, batch, length, self.head_dim // 2) * step.phases
-        heads = pairs.view(mx.float32).swapaxes(0, 1)
-        keys, values = remember(cache, heads[:, self.n_heads :], step.kinds)
-        queries = heads[:, : self.n_heads]
+        batch, _, width = h.shape
+        qkv = multiply(self._unit(h.reshape(-1, width)), self.qkv, plus=self.qkv_bias)
+        queries, entries = mx.split(self._turn(qkv, batch, step.phases), [self.n_heads], axis=1)
+        keys, values = remember(cache, entries, step.kinds)
         if step.rows is not None:
             queries, h = take_rows(queries.swapaxes(1, 2), step.rows).swapaxes(1, 2), take_rows(h, step.rows)
         h = add_product(h.reshape(-1, width), self._attend(queries, keys, values, step.mask), self.out)
@@ -88,6 +86,14 @@ class FusedLayer(nn.Module):
             return h * mx.rsqrt(mx.addmm(self._eps, h, h.T, alpha=1 / h.shape[1]))
         return h * mx.rsqrt(mx.addmm(self._eps, h * h, self._mean))
 
+    def _turn(self, qkv: mx.array, batch: int, phases: mx.array) -> mx.array:
+        """Heads (heads + 2·KV, B·L, D) turned by phases (heads + 2·KV, B|1, L, D/2): (B, heads + 2·KV, L, D)."""
+        count, _, width = qkv.shape
+        pairs = qkv.view(mx.complex64)
+        if batch == 1:
+            return (pairs[None] * phases.swapaxes(0, 1)).view(mx.float32)
+        return (pairs.reshape(count, batch, -1, width // 2) * phases).view(mx.float32).swapaxes(0, 1)
+
     def _attend(self, queries: mx.array, keys: mx.array, values: mx.array, bias: mx.array | None) -> mx.array:
         """Queries (B, heads, L, D) over keys and values (B, KV, N, D) to (B·L, heads·D); bias as `biased` makes it.
 
@@ -97,5 +103,7 @@ class FusedLayer(nn.Module):
         rows = queries.reshape(batch, self.n_kv_heads, -1, width)
         keys = keys.swapaxes(-1, -2)
         scores = rows @ keys if bias is None else mx.addmm(bias, rows, keys)
-        mixed = weighted(scores, values).reshape(batch, heads, length, width)
-        return mixed.swapaxes(1, 2).reshape(batch * length, -1)
+        mixed = weighted(scores, values)
+        if length == 1:
+            return mixed.reshape(batch, -1)
+        return mixed.reshape(batch, heads, length, width).swapaxes(1, 2).reshape(batch * length, -1)

@@ -4,7 +4,7 @@ A product of few rows takes as long as reading the weight, so the order of readi
 by 64 results at a time: with a weight stored whole it jumps a row of the matrix for each input, and past 10⁶
 multiplications it first copies the weight into tiles. A panel holds what 64 results need in one run of memory, small
 enough for the kernels that copy nothing; a product is a batch of panels (docs/speed.md has the numbers: half the time
-at 1 to 16 rows). Many rows are cut into tiles of about 16, which keeps them in the same kernels and in cache.
+at 1 to 16 rows). Many rows are cut into tiles of less than 10⁶ multiplications, which keeps them in the same kernels.
 
 Those kernels exist for AVX-512. Elsewhere a panel is copied like any matrix, and a weight is one panel, whole.
 
@@ -19,7 +19,7 @@ WIDEST = 64
 """Results a panel: what one pass of OpenBLAS's kernels holds in registers."""
 
 _IN_PANELS = small_products_in_place()
-_MANY_ROWS, _TILES = 32, range(8, 33)
+_SMALL = 10**6  # multiplications of the largest product that the kernels take as it is
 
 
 def panel_width(results: int) -> int:
@@ -34,11 +34,27 @@ def panels(weight: mx.array, width: int | None = None) -> mx.array:
     return mx.contiguous(weight.reshape(-1, width, weight.shape[1]).swapaxes(1, 2))
 
 
-def multiply(x: mx.array, weight: mx.array) -> mx.array:
-    """Rows x (R, K) times panels (P, K, W): (P, R, W)."""
+def multiply(x: mx.array, weight: mx.array, plus: mx.array | None = None) -> mx.array:
+    """Rows x (R, K) times panels (P, K, W), plus a row (P, 1, W): (P, R, W)."""
+    if len(x) == 1:
+        x = _for_every_panel(x, len(weight))
+        return x @ weight if plus is None else mx.addmm(plus, x, weight)
+    product = _many(x, weight)
+    return product if plus is None else product + plus
+
+
+def _for_every_panel(x: mx.array, count: int) -> mx.array:
+    """A row (1, K) as (P, 1, K). By strides of our own: what mlx broadcasts from one row, its products copy."""
+    width = x.shape[-1]
+    return mx.as_strided(x, (count, 1, width), (0, width, 1))
+
+
+def _many(x: mx.array, weight: mx.array) -> mx.array:
+    """Rows x (R, K) times panels (P, K, W): (P, R, W); many rows in tiles."""
     rows, width = x.shape
-    tile = max((n for n in _TILES if rows % n == 0), default=0)
-    if rows <= _MANY_ROWS or not tile or not _IN_PANELS:
+    most = _SMALL // (width * weight.shape[-1])
+    tile = max((n for n in range(8, most + 1) if rows % n == 0), default=0)
+    if rows <= most or not tile or not _IN_PANELS:
         return x @ weight
     tiled = x.reshape(1, rows // tile, tile, width) @ weight[:, None]
     return tiled.reshape(len(weight), rows, -1)
@@ -48,13 +64,14 @@ def add_product(h: mx.array, x: mx.array, weight: mx.array) -> mx.array:
     """Rows h (R, N) plus rows x (R, K) times panels (P, K, W) with P·W = N: (R, N)."""
     count, _, width = weight.shape
     if len(x) == 1:
-        return mx.addmm(h.reshape(count, 1, width), x, weight).reshape(1, -1)
+        return multiply(x, weight, plus=h.reshape(count, 1, width)).reshape(1, -1)
     return (h.reshape(-1, count, width) + multiply(x, weight).swapaxes(0, 1)).reshape(h.shape)
 
 
 def flat(results: mx.array) -> mx.array:
     """Results (P, R, W) as rows (R, P·W)."""
-    return results.swapaxes(0, 1).reshape(results.shape[1], -1)
+    rows = results.shape[1]
+    return results.reshape(1, -1) if rows == 1 else results.swapaxes(0, 1).reshape(rows, -1)
 
 
 class PanelLinear(nn.Module):

@@ -29,12 +29,19 @@ class TestPanels:
             return
         assert [panel_width(n) for n in (1536, 8000, 96, 48, 61, 127)] == [64, 64, 48, 48, 61, 1]
 
+    @pytest.mark.parametrize("width", [40, 768])
     @pytest.mark.parametrize("rows", [1, 3, 32, 33, 37, 48, 256])
-    def test_products_are_those_of_the_whole_weight(self, rows):
-        x, weight, h = normal(rows, 40), normal(192, 40, seed=1), normal(rows, 192, seed=2)
+    def test_products_are_those_of_the_whole_weight(self, rows, width):
+        x, weight, h = normal(rows, width), normal(192, width, seed=1) / width**0.5, normal(rows, 192, seed=2)
         whole = x @ weight.T
         assert difference(flat(multiply(x, panels(weight))), whole) < 1e-5
         assert difference(add_product(h, x, panels(weight)), h + whole) < 1e-5
+
+    @pytest.mark.parametrize("rows", [1, 64])
+    def test_a_row_may_be_added(self, rows):
+        x, weight, bias = normal(rows, 40), normal(192, 40, seed=1), normal(192, seed=2)
+        sums = multiply(x, panels(weight), plus=bias.reshape(-1, 1, panel_width(192)))
+        assert difference(flat(sums), x @ weight.T + bias) < 1e-5
 
     def test_one_table_for_both_ends(self):
         table = normal(128, 24)
@@ -44,13 +51,13 @@ class TestPanels:
 
 
 class TestExponentials:
-    """The way for many numbers against the way for few."""
+    """Powers against numpy, and the way for many scores against the way for few."""
 
-    def test_gates(self):
-        gate, up = mx.linspace(-200, 200, 20_000), normal(20_000)
-        many = exponential.gated(gate, up)
-        few = mx.concatenate([exponential.gated(g, u) for g, u in zip(mx.split(gate, 4), mx.split(up, 4), strict=True)])
-        assert float(mx.max(mx.abs(many - few) / (1 + mx.abs(few)))) < 1e-6
+    @pytest.mark.parametrize("size", [7, 20_000])
+    def test_gates(self, size):
+        gate, up = np.linspace(-200, 200, size, dtype=np.float32), normal(size)
+        known = gate / (1 + np.exp(-gate.astype(np.float64))) * np.array(up)
+        assert np.abs((np.array(exponential.gated(mx.array(gate), up)) - known) / (1 + np.abs(known))).max() < 1e-6
 
     def test_attention(self):
         scores, values = normal(1, 2, 200, 80) * 20, normal(1, 2, 80, 8, seed=1)
