@@ -16,7 +16,7 @@ import os
 import struct
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
@@ -89,6 +89,23 @@ def blas_threads(count: int) -> Iterator[None]:
         yield
     finally:
         _set_threads(before)
+
+
+def start_computing_thread() -> None:
+    """Let mlx start the thread that computes for the calling one now, as one that does not push it off its core.
+
+    On CPU, Python hands over some hundred operations a token, and each may wake that thread. Where Linux has no core
+    free for it, it takes over the caller's at once, does the one operation there is, and sleeps again. Threads of
+    SCHED_BATCH wait instead until the caller has nothing more to hand over, or a core is free; all else is as usual.
+    """
+    if sys.platform != "linux" or on_gpu() or os.sched_getscheduler(0) != os.SCHED_OTHER:
+        return
+    with suppress(OSError):  # not allowed in every sandbox
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        try:
+            mx.eval(mx.zeros(1) + 1)  # a new thread inherits from the one that starts it
+        finally:
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def small_products_in_place() -> bool:
@@ -277,5 +294,6 @@ def _install() -> tuple[str, ctypes.CDLL | None, str | None]:
         return "stock", None, advice or f"matrix products are slow: {failure}; install scipy-openblas32"
 
 
+start_computing_thread()
 _blas, _library, _advice = _install()
 _get_threads, _set_threads = _thread_functions(_library)

@@ -145,3 +145,17 @@ def test_both_backends_installed_is_worth_advice(monkeypatch):
 
 def test_compute_dtype():
     assert compute_dtype(mx.bfloat16) == (mx.bfloat16 if on_gpu() else mx.float32)
+
+
+@on_linux_cpu
+def test_the_computing_thread_waits_for_a_core_and_nothing_else_changes():
+    code = "import os; print(*(os.sched_getscheduler(int(t)) for t in sorted(os.listdir('/proc/self/task'), key=int)))"
+    own, *others = map(int, run(code).split())
+    assert own == os.sched_getscheduler(0)
+    assert others.count(os.SCHED_BATCH) == (own == os.SCHED_OTHER)
+
+
+@on_linux_cpu
+def test_another_scheduling_policy_is_kept():
+    code = "import os; os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0)); start_computing_thread()"
+    assert run(code + "; print(os.sched_getscheduler(0))") == str(os.SCHED_IDLE)
