@@ -58,18 +58,18 @@ def simuleval(sources, references, k):
 
 def closest_choice(translator, policy, line):
     """The smallest difference between the two best tokens of any choice in a session."""
-    margins, answer = [], session.answer
+    margins, answers = [], session.answers
 
-    def noting(request, logits, end_id):
-        best = np.sort(np.array(logits), axis=-1)[-request.rows :]
+    def noting(requests, logits, end_id):
+        best = np.sort(np.array(logits), axis=-1)[0, -requests[0].rows :]
         margins.append(float((best[:, -1] - best[:, -2]).min()))
-        return answer(request, logits, end_id)
+        return answers(requests, logits, end_id)
 
-    session.answer = noting
+    session.answers = noting
     try:
         translator.session(policy).feed_line(line)
     finally:
-        session.answer = answer
+        session.answers = answers
     return min(margins)
 
 

@@ -34,15 +34,15 @@ def seen(events):
 
 def smallest_margin(translator, policy, line, monkeypatch):
     """How close the two best tokens of any choice in a session come; choices of a banned token aside."""
-    margins, answer = [np.inf], session_module.answer
+    margins, answers = [np.inf], session_module.answers
 
-    def noting(request, logits, end_id):
-        best = np.sort(np.array(logits), axis=-1)[-request.rows :]
+    def noting(requests, logits, end_id):
+        best = np.sort(np.array(logits), axis=-1)[0, -requests[0].rows :]
         margins.append(float((best[:, -1] - best[:, -2]).min()))
-        return answer(request, logits, end_id)
+        return answers(requests, logits, end_id)
 
     with monkeypatch.context() as patch:
-        patch.setattr(session_module, "answer", noting)
+        patch.setattr(session_module, "answers", noting)
         translator.session(policy).feed_line(line)
     return min(margins)
 
@@ -99,6 +99,17 @@ def test_results_come_in_order_and_no_more_is_read_than_a_window(en_pt):
     assert len(read) <= WINDOW * 4
     assert [next(results)[0] for _ in range(30)] == list(range(1, 31))
     assert len(read) <= 31 + WINDOW * 4
+
+
+def test_a_list_may_be_read_ahead_and_gives_the_same(en_pt):
+    lines = LINES * 3
+    assert [seen(e) for _, e in translate_lines(en_pt, lines, WaitK(2), 4)] == [
+        seen(e) for _, e in translate_lines(en_pt, iter(lines), WaitK(2), 4)
+    ]
+
+
+def test_a_margin_is_that_of_the_closest_choice(en_pt, monkeypatch):
+    assert 0 < smallest_margin(en_pt, WaitK(2), "Good morning.", monkeypatch) < 5
 
 
 def test_a_stream_that_reads_otherwise_than_planned_is_a_bug_and_said_so(en_pt):
