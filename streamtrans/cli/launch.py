@@ -3,13 +3,21 @@
 `mlx.launch` starts the same command on every rank. Every rank reads the same lines, translates its share of each chunk,
 and hands it to the others in one collective, after which rank 0 has the chunk and writes it. So what is written is
 always a beginning of the whole, and `--resume` needs nothing but the output.
+
+A collective may wait for ever for a rank that was killed in the middle of it, deaf to signals. So it runs in a thread
+of its own: the main thread waits for that one, with patience that ends, and hears the launcher meanwhile.
 """
 
+import atexit
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from itertools import islice
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import typer
@@ -21,6 +29,9 @@ if TYPE_CHECKING:
 
 _STARTED_BY_LAUNCHER = ("MLX_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK")
 _LOST = "another rank has died or was stopped; what was written is kept, and --resume goes on from it"
+
+PATIENCE = 600.0
+"""Seconds that a rank waits for the others, who have as many lines: what takes longer will not come."""
 
 
 class Engine(Protocol):
@@ -43,6 +54,10 @@ class Ranks:
             self._group = mx.distributed.init()
             self.rank, self.size = self._group.rank(), self._group.size()
             signal.signal(signal.SIGTERM, _stopped)  # what the launcher does to all when one dies
+
+    @cached_property
+    def _collectives(self) -> "_Collectives":
+        return _Collectives()
 
     @property
     def leads(self) -> bool:
@@ -69,20 +84,23 @@ class Ranks:
 
     def gather(self, value: Any) -> list[Any]:
         """Every rank's value, by rank, on every rank. Raises StreamtransError when one of them is gone."""
+        try:
+            return self._collectives(lambda: self._gathered(value))
+        except (RuntimeError, ValueError) as error:  # the ring may also give zeros for a rank that is gone
+            raise StreamtransError(_LOST) from error
+
+    def _gathered(self, value: Any) -> list[Any]:
         import numpy as np
 
         from streamtrans.runtime import mx
 
         data = np.frombuffer(json.dumps(value).encode(), np.uint8)
-        try:
-            lengths = np.array(mx.distributed.all_gather(mx.array([len(data)]), group=self._group)).tolist()
-            padded = np.zeros(max(lengths), np.uint8)
-            padded[: len(data)] = data
-            everything = np.array(mx.distributed.all_gather(mx.array(padded), group=self._group))
-            parts = zip(everything.reshape(self.size, -1), lengths, strict=True)
-            return [json.loads(bytes(part[:length])) for part, length in parts]
-        except (RuntimeError, ValueError) as error:  # the ring may also give zeros for a rank that is gone
-            raise StreamtransError(_LOST) from error
+        lengths = np.array(mx.distributed.all_gather(mx.array([len(data)]), group=self._group)).tolist()
+        padded = np.zeros(max(lengths), np.uint8)
+        padded[: len(data)] = data
+        everything = np.array(mx.distributed.all_gather(mx.array(padded), group=self._group))
+        parts = zip(everything.reshape(self.size, -1), lengths, strict=True)
+        return [json.loads(bytes(part[:length])) for part, length in parts]
 
     def share(self, engine: Engine, chunk: int) -> Engine:
         """The engine, its lines spread over the ranks in chunks of `chunk` lines a rank; itself where it is alone."""
@@ -91,6 +109,45 @@ class Ranks:
 
 def _stopped(*_: object) -> NoReturn:
     raise StreamtransError(_LOST)
+
+
+class _Collectives:
+    """A thread that waits for the other ranks, so that the main thread can stop waiting."""
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[Callable[[], Any]] = SimpleQueue()
+        self._answers: SimpleQueue[tuple[Any, Exception | None]] = SimpleQueue()
+        Thread(target=self._serve, daemon=True).start()
+
+    def __call__(self, work: Callable[[], Any]) -> Any:
+        """What `work` gives or raises; StreamtransError if it takes longer than `PATIENCE`."""
+        try:
+            self._jobs.put(work)
+            result, error = self._answers.get(timeout=PATIENCE)
+        except Empty:
+            atexit.register(_leave)
+            raise StreamtransError(_LOST) from None
+        except BaseException:  # a signal
+            atexit.register(_leave)
+            raise
+        if error:
+            raise error
+        return result
+
+    def _serve(self) -> None:
+        while True:
+            work = self._jobs.get()
+            try:
+                self._answers.put((work(), None))
+            except Exception as error:  # the main thread raises it
+                self._answers.put((None, error))
+
+
+def _leave() -> NoReturn:
+    """Ends the process, for which mlx would wait as long as its collective does."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(StreamtransError.exit_code)
 
 
 class _Spread:
