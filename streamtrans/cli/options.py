@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from math import inf
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -45,6 +46,13 @@ BatchSizeOption = Annotated[
     int | None, typer.Option("--batch-size", metavar="N", min=1, help="Sentences translated side by side.")
 ]
 
+SaveLogOption = Annotated[
+    Path | None, typer.Option("--save-log", metavar="DIR", help="Keep the log and the scores of each run in DIR.")
+]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")]
+LanguageOption = Annotated[
+    str | None, typer.Option("--language", metavar="CODE", help="Target language of the logs: pt, zh, …")
+]
 PolicyOption = Annotated[
     str | None,
     typer.Option("--policy", metavar="NAME", help="See `streamtrans policies`.", autocompletion=_policy_names),

@@ -10,13 +10,16 @@ import typer
 from streamtrans.cli.options import (
     BatchSizeOption,
     JsonOption,
+    LanguageOption,
     LimitOption,
     ModelOption,
     PlainOption,
     PolicyChoice,
+    ResumeOption,
+    SaveLogOption,
     takes_policies,
 )
-from streamtrans.cli.score_logs import FromLogOption, LanguageOption, ReferenceOption, read_logs, refuse_other_options
+from streamtrans.cli.score_logs import FromLogOption, ReferenceOption, read_logs, refuse_other_options
 from streamtrans.cli.score_plot import OverlayOption, PlotOption, check_plot, draw, read_overlays
 from streamtrans.errors import UsageError
 from streamtrans.evaluation.clock import WORD_MS
@@ -45,10 +48,8 @@ def score(
         float | None,
         typer.Option("--word-ms", metavar="W", help=f"A source word every W ms, for --sequential ({WORD_MS:g})."),
     ] = None,
-    save_log: Annotated[
-        Path | None, typer.Option("--save-log", metavar="DIR", help="Write a folder for each run into DIR.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the runs that DIR has.")] = False,
+    save_log: SaveLogOption = None,
+    resume: ResumeOption = False,
     from_log: FromLogOption = None,
     reference: ReferenceOption = None,
     language: LanguageOption = None,

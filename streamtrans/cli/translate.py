@@ -18,6 +18,8 @@ from streamtrans.cli.options import (
     ModelOption,
     PlainOption,
     PolicyChoice,
+    ResumeOption,
+    SaveLogOption,
     takes_policy,
 )
 from streamtrans.cli.progress import progress
@@ -37,10 +39,8 @@ def translate(
         Path | None, typer.Option("--output", "-o", metavar="OUT", help="Write here, not to standard output.")
     ] = None,
     model: ModelOption = "en-pt",
-    save_log: Annotated[
-        Path | None, typer.Option("--save-log", metavar="DIR", help="Also write the folder of a run, for scoring.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on after the lines that OUT has.")] = False,
+    save_log: SaveLogOption = None,
+    resume: ResumeOption = False,
     limit: LimitOption = None,
     batch_size: BatchSizeOption = None,
     as_json: JsonOption = False,
