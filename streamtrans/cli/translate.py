@@ -10,7 +10,7 @@ from typing import IO, Annotated
 import typer
 
 from streamtrans.cli.corpus import Lines, count_lines, skip
-from streamtrans.cli.live_output import SEGMENTED, json_line
+from streamtrans.cli.live_output import SegmentedWarning, json_line
 from streamtrans.cli.options import (
     BatchSizeOption,
     JsonOption,
@@ -76,16 +76,14 @@ def translate(
         _opened(output if ranks.leads else None, resume) as out,
         progress("translating", count_lines(file, limit), done, shown) as advance,
     ):
-        warned = False
+        warn = SegmentedWarning()
         for number, events in engine.translate(skip(lines, done)):
+            warn(engine.segmented)
             out.write(_json_lines(done + number, events) if as_json else _text(events) + "\n")
             out.flush()
             if log:
                 log.add(as_instance(done + number, events, translator.settings))
             advance()
-            if engine.segmented and not warned:
-                warned = True
-                print(f"streamtrans: warning: {SEGMENTED}", file=sys.stderr)
     if log and ranks.leads:
         log.finish()
     if lines.error:
