@@ -129,6 +129,7 @@ def _scores(run: Run, quality: tuple[str, ...]) -> Scores:
 
 
 def _run(
+        options=run.options,
     test_set: "TestSet",
     choice: PolicyChoice,
     save_log: Path | None,
@@ -137,7 +138,7 @@ def _run(
     options: dict[str, Any],
 ) -> tuple[list[Run], list[Scores]]:
     """A run for each policy; none on a rank that does not lead."""
-    from streamtrans.cli.recording import RunFolder, policy_options, run_name, wait_k_of
+    from streamtrans.cli.recording import RunFolder, described, policy_options, run_name
 
     runs, scores = [], []
     for policy in choice.policies(test_set.translator.default_policy):
@@ -150,7 +151,7 @@ def _run(
         if instances is None:
             continue
         tokenizer = tokenizer_of(test_set.translator.settings.target_language or "")
-        run = Run(name, instances, policy.name, wait_k_of(policy), tokenizer)
+        run = Run(name, instances, tokenizer=tokenizer, **described(policy))
         runs.append(run)
         scores.append(_scores(run, quality))
         if folder:

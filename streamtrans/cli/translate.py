@@ -23,7 +23,7 @@ from streamtrans.cli.options import (
     takes_policy,
 )
 from streamtrans.cli.progress import progress
-from streamtrans.cli.recording import RunFolder, as_instance, policy_options, wait_k_of, weights_digest
+from streamtrans.cli.recording import RunFolder, as_instance, described, policy_options, weights_digest
 from streamtrans.engine.events import End, Event
 from streamtrans.errors import UsageError
 from streamtrans.evaluation.instances import Instance, write_log
@@ -160,7 +160,6 @@ class _Log:
         self._folder.add(instance)
 
     def finish(self) -> None:
-        policy = self._policy
         name = self._folder.log.resolve().parent.name
-        scores = score(self._instances, policy=policy.name, wait_k=wait_k_of(policy), name=name)
+        scores = score(self._instances, name=name, **described(self._policy))
         self._folder.finish(self._instances, scores)
