@@ -21,7 +21,7 @@ ReferenceOption = Annotated[
 ]
 
 # The parameters of `score` that have a meaning for logs; all others are of translating.
-_FOR_LOGS = {"from_log", "reference", "language", "comet", "plot", "overlay", "as_json", "plain"}
+_FOR_LOGS = {"from_log", "reference", "language", "comet", "at", "plot", "overlay", "as_json", "plain"}
 
 
 def refuse_other_options(context: typer.Context) -> None:
