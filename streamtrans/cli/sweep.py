@@ -19,7 +19,7 @@ GRIDS: dict[str, Settings] = {
     "wait-k": _grid(k=(1, 2, 3, 4, 5, 7)),
     "agree": _grid(hold=(0, 1, 2, 3)),
     "confident": _grid(threshold=(0.2, 0.3, 0.4, 0.5, 0.6, 0.7), max_wait=(2, 3, 4, 5, 6, 7)),
-    "boundary": _grid(max_wait=(2, 3, 4, 6, 8)),
+    "boundary": _grid(max_wait=(1, 2, 3, 4, 6, 8)),
     "wait-k-flush": _grid(k=(1, 2, 3, 4, 5, 7)),
 }
 
