@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from streamtrans.cli.options import JsonOption, LanguageOption
 from streamtrans.errors import UsageError
 from streamtrans.evaluation import significance
 from streamtrans.evaluation.runs import read_run
@@ -14,13 +15,14 @@ from streamtrans.evaluation.runs import read_run
 def compare(
     a: Annotated[Path, typer.Argument(metavar="DIR_A", help="Folder of a run, as --save-log writes it.")],
     b: Annotated[Path, typer.Argument(metavar="DIR_B", help="Folder of another run over the same sentences.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    language: LanguageOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Compare two runs over the same sentences: paired bootstrap of quality and latency, in words.
 
     Example: streamtrans compare runs/wait-3 runs/wait-5
     """
-    first, second = read_run(a), read_run(b)
+    first, second = read_run(a, language), read_run(b, language)
     if first.tokenizer != second.tokenizer:
         raise UsageError(f"{a} was scored with the tokenizer {first.tokenizer}, {b} with {second.tokenizer}")
     names = (first.name, second.name) if first.name != second.name else (str(a), str(b))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from streamtrans.cli.options import LanguageOption
 from streamtrans.errors import UsageError
 from streamtrans.evaluation import paths
 from streamtrans.evaluation.files import write_atomically
@@ -16,12 +17,13 @@ def inspect(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run, as --save-log writes it.")],
     index: Annotated[int, typer.Option("--index", help="Which sentence, as numbered in the log.")] = 0,
     svg: Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Draw the grid into this file too.")] = None,
+    language: LanguageOption = None,
 ) -> None:
     """Show what had been read when each word of one sentence was written, as a grid.
 
     Example: streamtrans inspect runs/wait-3 --index 17 --svg path.svg
     """
-    instances = {instance.index: instance for instance in read_run(directory).instances}
+    instances = {instance.index: instance for instance in read_run(directory, language).instances}
     if index not in instances:
         raise UsageError(
             f"{directory} has no sentence {index}: its indices go from {min(instances)} to {max(instances)}"

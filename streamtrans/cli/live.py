@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamtrans.cli.live_output import SEGMENTED, Words, Writer, json_line
+from streamtrans.cli.live_output import SegmentedWarning, Words, Writer, json_line
 from streamtrans.cli.live_signals import SignalInbox
 from streamtrans.cli.options import JsonOption, ModelOption, PlainOption, PolicyChoice, takes_policy
 from streamtrans.errors import DataError, UsageError
@@ -96,7 +96,7 @@ class _Pipe:
 
     def __init__(self, session: "Session", write: Writer):
         self._session, self._write = session, write
-        self._warned = False
+        self._warn = SegmentedWarning()
         self.open = False
 
     def feed(self, data: bytes) -> None:
@@ -115,6 +115,4 @@ class _Pipe:
         for event in events:
             if text := self._write(event):
                 print(text, end="", flush=True)
-        if self._session.segmented and not self._warned:
-            self._warned = True
-            print(f"streamtrans: warning: {SEGMENTED}", file=sys.stderr)
+        self._warn(self._session.segmented)

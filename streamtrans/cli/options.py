@@ -1,8 +1,8 @@
 """Options that mean the same in every command, and the policy they choose.
 
 A command that translates is decorated with `takes_policy` (or `takes_policies`, where `--wait-k 1,3,inf` asks for one
-run a value) and has a parameter `choice: PolicyChoice`; the decorator puts `--policy` and the options of all policies
-in its place, and complains about impossible ones before the command starts.
+run a value, and `--sweep` for one a setting) and has a parameter `choice: PolicyChoice`; the decorator puts `--policy`
+and the options of all policies in its place, and complains about impossible ones before the command starts.
 """
 
 import functools
@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from math import inf
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from streamtrans.cli.sweep import GRIDS, swept
 from streamtrans.errors import UsageError
 from streamtrans.policies import POLICIES, MaxLag, Policy, WaitK, make_policy
 from streamtrans.policies.registry import flag
@@ -44,6 +46,13 @@ LimitOption = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, 
 BatchSizeOption = Annotated[
     int | None, typer.Option("--batch-size", metavar="N", min=1, help="Sentences translated side by side.")
 ]
+SaveLogOption = Annotated[
+    Path | None, typer.Option("--save-log", metavar="DIR", help="Keep the log and the scores of each run in DIR.")
+]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")]
+LanguageOption = Annotated[
+    str | None, typer.Option("--language", metavar="CODE", help="Target language of the logs: pt, zh, …")
+]
 
 PolicyOption = Annotated[
     str | None,
@@ -51,6 +60,9 @@ PolicyOption = Annotated[
 ]
 MaxLagOption = Annotated[
     int | None, typer.Option("--max-lag", metavar="M", help="Any policy: write when more than M words behind.")
+]
+SweepOption = Annotated[
+    bool, typer.Option("--sweep", help="Run each of --policy NAME,NAME in many settings, and compare their curves.")
 ]
 
 # One line an option: the name `make_policy` knows it by, its type, its placeholder, what it does.
@@ -83,26 +95,44 @@ def parse_ks(text: str) -> list[float]:
 
 @dataclass(frozen=True)
 class PolicyChoice:
-    """What the command line says about the policy; `options` by the names of `make_policy`, `ks` of `--wait-k`."""
+    """What the command line says about the policy; `options` by the names of `make_policy`, `ks` of `--wait-k`.
+
+    sweep: `name` lists policies, and each comes in the settings of its grid.
+    """
 
     name: str | None = None
     ks: list[float] = field(default_factory=list)
     max_lag: int | None = None
     options: dict[str, float] = field(default_factory=dict)
+    sweep: bool = False
 
     def policies(self, default: Policy) -> list[Policy]:
-        """One policy a value of `--wait-k`; `default` is what the checkpoint would do, if no policy is asked for.
+        """One policy a value of `--wait-k`, or a setting of the sweep; `default` is what the checkpoint would do, if no
+        policy is asked for.
 
         Raises UsageError for an unknown policy, an option of another one, or a value out of range.
         """
+        if self.sweep:
+            return self._swept()
         name = self.name or ("wait-k" if self.ks else None)
         if name:
+            if "," in name:
+                raise UsageError(f"--policy is {name!r}; several policies go with `score --sweep`")
             ks: Sequence[float | None] = self.ks or [None]
             return [make_policy(name, self.max_lag, k=k, **self.options) for k in ks]
         for key in self.options:
             owners = [owner for owner, entry in POLICIES.items() if key in entry.options]
             raise UsageError(f"{flag(key)} needs --policy {' or '.join(owners)}")
         return [default if self.max_lag is None else MaxLag(default, self.max_lag)]
+
+    def _swept(self) -> list[Policy]:
+        given = {"k": self.ks or None, **self.options, "max_lag": self.max_lag}
+        idle = [flag(key) for key, value in given.items() if value is not None]
+        if idle:
+            raise UsageError(f"--sweep sets the options of each policy itself: no {', '.join(idle)} with it")
+        if not self.name:
+            raise UsageError(f"--sweep needs --policy NAME[,NAME…] of {', '.join(GRIDS)}")
+        return swept(self.name.split(","))
 
     def policy(self, default: Policy) -> Policy:
         """The one policy that was chosen, as `policies`."""
@@ -131,9 +161,10 @@ def takes_policies(command: Command) -> Command:
 
 def _with_policy_options(command: Command, several: bool) -> Command:
     @functools.wraps(command)
-    def run(policy: str | None, max_lag: int | None, **given: Any) -> None:
+    def run(policy: str | None, max_lag: int | None, sweep: bool = False, **given: Any) -> None:
         options = {key: value for key in POLICY_OPTIONS if (value := given.pop(key)) is not None}
-        choice = PolicyChoice(policy, parse_ks(options.pop("k", "")) if "k" in options else [], max_lag, options)
+        ks = parse_ks(options.pop("k")) if "k" in options else []
+        choice = PolicyChoice(policy, ks, max_lag, options, sweep)
         (choice.policies if several else choice.policy)(WaitK(1))  # before a model is loaded: is it possible at all?
         command(**given, choice=choice)
 
@@ -155,7 +186,9 @@ def _policy_parameters(several: bool) -> Iterator[inspect.Parameter]:
         option = typer.Option(flag(key), metavar=metavar, help=f"{text} ({owners}).")
         yield _keyword(key, Annotated[kind | None, option])
     yield _keyword("max_lag", MaxLagOption)
+    if several:
+        yield _keyword("sweep", SweepOption, default=False)
 
 
-def _keyword(name: str, annotation: Any) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+def _keyword(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

@@ -62,10 +62,11 @@ def policy_options(policy: Policy) -> dict[str, Any]:
     return {"policy": inside.name, **stated, "max_lag": policy.words if isinstance(policy, MaxLag) else None}
 
 
-def wait_k_of(policy: Policy) -> float | None:
-    """The k of a policy that has one."""
-    k: float | None = getattr(policy.inside if isinstance(policy, MaxLag) else policy, "k", None)
-    return k
+def described(policy: Policy) -> dict[str, Any]:
+    """What a run says of its policy: keywords of `Run` and of `report.score`."""
+    options = policy_options(policy)
+    wait_k = getattr(policy.inside if isinstance(policy, MaxLag) else policy, "k", None)
+    return {"policy": options.pop("policy"), "wait_k": wait_k, "options": options}
 
 
 def run_name(policy: Policy) -> str:

@@ -1,6 +1,6 @@
 """`streamtrans score`: translates a test set with one or many policies, or takes logs, and measures."""
 
-import json
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,20 +10,26 @@ import typer
 from streamtrans.cli.options import (
     BatchSizeOption,
     JsonOption,
+    LanguageOption,
     LimitOption,
     ModelOption,
     PlainOption,
     PolicyChoice,
+    ResumeOption,
+    SaveLogOption,
     takes_policies,
 )
-from streamtrans.cli.score_logs import FromLogOption, LanguageOption, ReferenceOption, read_logs, refuse_other_options
-from streamtrans.cli.score_plot import OverlayOption, PlotOption, check_plot, draw, read_overlays
+from streamtrans.cli.score_curves import AtOption, parse_lags
+from streamtrans.cli.score_logs import FromLogOption, ReferenceOption, read_logs, refuse_other_options
+from streamtrans.cli.score_output import Output
+from streamtrans.cli.score_plot import OverlayOption, PlotOption
 from streamtrans.errors import UsageError
 from streamtrans.evaluation.clock import WORD_MS
 from streamtrans.evaluation.quality import QUALITY, tokenizer_of
-from streamtrans.evaluation.report import Scores, show, tsv
+from streamtrans.evaluation.report import Scores
 from streamtrans.evaluation.report import score as score_of
 from streamtrans.evaluation.runs import Run
+from streamtrans.evaluation.tradeoff import LAGS
 
 if TYPE_CHECKING:
     from streamtrans.cli.test_set import TestSet
@@ -45,14 +51,13 @@ def score(
         float | None,
         typer.Option("--word-ms", metavar="W", help=f"A source word every W ms, for --sequential ({WORD_MS:g})."),
     ] = None,
-    save_log: Annotated[
-        Path | None, typer.Option("--save-log", metavar="DIR", help="Write a folder for each run into DIR.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the runs that DIR has.")] = False,
+    save_log: SaveLogOption = None,
+    resume: ResumeOption = False,
     from_log: FromLogOption = None,
     reference: ReferenceOption = None,
     language: LanguageOption = None,
     comet: Annotated[bool, typer.Option("--comet", help="Also COMET; needs the package unbabel-comet.")] = False,
+    at: AtOption = None,
     plot: PlotOption = None,
     overlay: OverlayOption = None,
     as_json: JsonOption = False,
@@ -63,6 +68,8 @@ def score(
     \b
     Examples:
       streamtrans score test.en test.pt --wait-k 1,3,5,7,9,inf --plot curve.svg
+      streamtrans score test.en test.pt --policy confident,wait-k --sweep --save-log runs
+      streamtrans score --from-log runs --at 2,3 --overlay others
       streamtrans score --from-log runs --reference other.pt
       streamtrans score test.en test.pt --wait-k 3 --sequential --json
       mlx.launch -n 2 -- streamtrans score test.en test.pt --wait-k 3,5
@@ -71,9 +78,9 @@ def score(
         refuse_other_options(context)
     _check(from_log, reference, language, overlay, resume, save_log, comet)
     word_ms = _clock(word_ms, sequential)
-    check_plot(plot, overlay or [])
+    lags: Sequence[float] = parse_lags(at) if at else LAGS if choice.sweep else ()
     title = from_log[0].resolve().name if from_log else Path(model).name
-    overlays = read_overlays(overlay or [], title, language)
+    output = Output.of(title, overlay or [], language, as_json=as_json, plain=plain, lags=lags, plot=plot)
     quality = (*QUALITY, "COMET") if comet else QUALITY
     if from_log:
         runs = read_logs(from_log, reference, language)
@@ -85,8 +92,7 @@ def score(
         options = {"batch_size": batch_size, "word_ms": word_ms, "sequential": sequential, "shown": not plain}
         runs, scores = _run(test_set, choice, save_log, resume, quality, options)
     if runs:  # else another rank has it all
-        _report(scores, as_json, plain)
-        draw(title, runs, overlays, plot, shown=not (as_json or plain))
+        output.show(runs, scores)
 
 
 def _check(
@@ -123,6 +129,7 @@ def _scores(run: Run, quality: tuple[str, ...]) -> Scores:
         tokenizer=run.tokenizer,
         policy=run.policy,
         wait_k=run.wait_k,
+        options=run.options,
         name=run.name,
     )
 
@@ -136,7 +143,7 @@ def _run(
     options: dict[str, Any],
 ) -> tuple[list[Run], list[Scores]]:
     """A run for each policy; none on a rank that does not lead."""
-    from streamtrans.cli.recording import RunFolder, policy_options, run_name, wait_k_of
+    from streamtrans.cli.recording import RunFolder, described, policy_options, run_name
 
     runs, scores = [], []
     for policy in choice.policies(test_set.translator.default_policy):
@@ -149,18 +156,9 @@ def _run(
         if instances is None:
             continue
         tokenizer = tokenizer_of(test_set.translator.settings.target_language or "")
-        run = Run(name, instances, policy.name, wait_k_of(policy), tokenizer)
+        run = Run(name, instances, tokenizer=tokenizer, **described(policy))
         runs.append(run)
         scores.append(_scores(run, quality))
         if folder:
             folder.finish(instances, scores[-1])
     return runs, scores
-
-
-def _report(scores: list[Scores], as_json: bool, plain: bool) -> None:
-    if as_json:
-        print(json.dumps({"runs": [run.as_dict() for run in scores]}, ensure_ascii=False, indent=2))
-    elif plain:
-        print(tsv(scores), end="")
-    else:
-        show(scores)

@@ -19,12 +19,9 @@ FromLogOption = Annotated[
 ReferenceOption = Annotated[
     Path | None, typer.Option("--reference", metavar="FILE", help="References for --from-log, not the log's own.")
 ]
-LanguageOption = Annotated[
-    str | None, typer.Option("--language", metavar="CODE", help="Target language of the logs: pt, zh, …")
-]
 
 # The parameters of `score` that have a meaning for logs; all others are of translating.
-_FOR_LOGS = {"from_log", "reference", "language", "comet", "plot", "overlay", "as_json", "plain"}
+_FOR_LOGS = {"from_log", "reference", "language", "comet", "at", "plot", "overlay", "as_json", "plain"}
 
 
 def refuse_other_options(context: typer.Context) -> None:

@@ -4,9 +4,12 @@ import sys
 from collections.abc import Sequence
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """One line a row under the names of the columns; the last column takes the room that is left."""
-    if not sys.stdout.isatty():
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], plain: bool = False) -> None:
+    """One line a row under the names of the columns; the last column takes the room that is left.
+
+    plain: tab-separated on a terminal too. Figures stand on the right.
+    """
+    if plain or not sys.stdout.isatty():
         for row in [columns, *rows]:
             print("\t".join(cell.replace("\n", " ") for cell in row))
         return
@@ -15,8 +18,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column == columns[0])
+    for number, column in enumerate(columns):
+        figures = all(row[number][:1].isdigit() for row in rows if row[number])
+        table.add_column(column, justify="right" if figures else "left", overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*row)
     Console(highlight=False).print(table)

@@ -1,13 +1,12 @@
 """A test set under one model: translated with a policy, recorded as it goes, resumed where it stopped."""
 
-import sys
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamtrans.cli.corpus import read_parallel
 from streamtrans.cli.launch import Engine, Ranks
-from streamtrans.cli.live_output import SEGMENTED
+from streamtrans.cli.live_output import SegmentedWarning
 from streamtrans.cli.progress import progress
 from streamtrans.cli.recording import RunFolder, as_instance, run_name, weights_digest
 from streamtrans.errors import DataError, UsageError
@@ -29,7 +28,7 @@ class TestSet:
         self._paths, self.model = (source, reference), model
         self.sources, self.references = read_parallel(source, reference, limit)
         self._ranks = Ranks()
-        self._warned = False
+        self._warn = SegmentedWarning(self._ranks.leads)
 
     @classmethod
     def of(cls, source: Path | None, references: Path | None, limit: int | None, model: str) -> "TestSet":
@@ -76,15 +75,13 @@ class TestSet:
         engine = self._engine(policy, batch_size, sequential)
         with progress(run_name(policy), len(self.sources), done, shown and ranks.leads) as advance:
             for number, events in engine.translate(self.sources[done:]):
+                self._warn(engine.segmented)
                 index = done + number
                 instance = as_instance(index, events, settings, self.references[index], word_ms)
                 instances.append(instance)
                 if folder:
                     folder.add(instance)
                 advance()
-        if engine.segmented and ranks.leads and not self._warned:
-            self._warned = True
-            print(f"streamtrans: warning: {SEGMENTED}", file=sys.stderr)
         return instances if ranks.leads else None
 
     def _engine(self, policy: Policy, batch_size: int | None, sequential: bool) -> Engine:

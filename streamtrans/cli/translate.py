@@ -10,7 +10,7 @@ from typing import IO, Annotated
 import typer
 
 from streamtrans.cli.corpus import Lines, count_lines, skip
-from streamtrans.cli.live_output import SEGMENTED, json_line
+from streamtrans.cli.live_output import SegmentedWarning, json_line
 from streamtrans.cli.options import (
     BatchSizeOption,
     JsonOption,
@@ -18,10 +18,12 @@ from streamtrans.cli.options import (
     ModelOption,
     PlainOption,
     PolicyChoice,
+    ResumeOption,
+    SaveLogOption,
     takes_policy,
 )
 from streamtrans.cli.progress import progress
-from streamtrans.cli.recording import RunFolder, as_instance, policy_options, wait_k_of, weights_digest
+from streamtrans.cli.recording import RunFolder, as_instance, described, policy_options, weights_digest
 from streamtrans.engine.events import End, Event
 from streamtrans.errors import UsageError
 from streamtrans.evaluation.instances import Instance, write_log
@@ -37,10 +39,8 @@ def translate(
         Path | None, typer.Option("--output", "-o", metavar="OUT", help="Write here, not to standard output.")
     ] = None,
     model: ModelOption = "en-pt",
-    save_log: Annotated[
-        Path | None, typer.Option("--save-log", metavar="DIR", help="Also write the folder of a run, for scoring.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on after the lines that OUT has.")] = False,
+    save_log: SaveLogOption = None,
+    resume: ResumeOption = False,
     limit: LimitOption = None,
     batch_size: BatchSizeOption = None,
     as_json: JsonOption = False,
@@ -76,16 +76,14 @@ def translate(
         _opened(output if ranks.leads else None, resume) as out,
         progress("translating", count_lines(file, limit), done, shown) as advance,
     ):
-        warned = False
+        warn = SegmentedWarning()
         for number, events in engine.translate(skip(lines, done)):
+            warn(engine.segmented)
             out.write(_json_lines(done + number, events) if as_json else _text(events) + "\n")
             out.flush()
             if log:
                 log.add(as_instance(done + number, events, translator.settings))
             advance()
-            if engine.segmented and not warned:
-                warned = True
-                print(f"streamtrans: warning: {SEGMENTED}", file=sys.stderr)
     if log and ranks.leads:
         log.finish()
     if lines.error:
@@ -162,7 +160,6 @@ class _Log:
         self._folder.add(instance)
 
     def finish(self) -> None:
-        policy = self._policy
         name = self._folder.log.resolve().parent.name
-        scores = score(self._instances, policy=policy.name, wait_k=wait_k_of(policy), name=name)
+        scores = score(self._instances, name=name, **described(self._policy))
         self._folder.finish(self._instances, scores)

@@ -1,8 +1,9 @@
 """Quality against latency: one curve a system, one point a run, with confidence bands from the bootstrap."""
 
 import json
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from streamtrans.errors import DataError, UsageError
@@ -15,24 +16,34 @@ Band = tuple[float, float]
 
 @dataclass(frozen=True)
 class Point:
-    """One run: its latency (source units), its quality, and their 95 % bands (None where not asked for)."""
+    """One run: its latency (source units), its quality, and their 95 % bands (None where not asked for).
+
+    sentences: how many it was measured on, 0 where nobody says.
+    """
 
     name: str
     latency: float
     quality: float
     latency_band: Band | None = None
     quality_band: Band | None = None
+    sentences: int = 0
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A system: its simultaneous runs by rising latency, and its quality when it reads everything first, if known."""
+    """A system under one policy: its simultaneous runs by rising latency.
+
+    offline: the run that reads everything first; None where not known, or said by another curve of the system.
+    name: what to call the curve.
+    """
 
     name: str
     points: tuple[Point, ...]
     offline: Point | None = None
     quality_name: str = "BLEU"
     latency_name: str = "LAAL"
+    system: str = ""
+    policy: str = ""
 
     def at(self, latency: float) -> float | None:
         """Quality at a latency, on straight lines between the points; None outside of the measured range."""
@@ -66,26 +77,41 @@ def curve(
     points, offline = [], None
     for run in runs:
         point = _point(run, quality, LATENCY[latency], samples, seed)
-        if all(LATENCY["YAAL"](instance) is None for instance in run.instances):
+        if is_offline(run):
             offline = point
         else:
             points.append(point)
     points.sort(key=lambda point: (point.latency, point.quality))
-    return Curve(name, tuple(points), offline, quality, latency)
+    return Curve(name, tuple(points), offline, quality, latency, system=name)
 
 
-def curves_of(name: str, runs: Sequence[Run], **options: Any) -> list[Curve]:
+def curves_of(system: str, runs: Sequence[Run], **options: Any) -> list[Curve]:
     """A curve for each policy of a system, with the options of `curve`: no line joins what differs in more than a k.
 
-    They are called "name, policy" where there are several policies.
+    They are called "system, policy" where there are several. The first has the offline run, which is that of all.
     """
-    by_policy: dict[str | None, list[Run]] = {}
+    measured = [replace(curve(system, of, **options), policy=policy) for policy, of in by_policy(runs).items()]
+    offline = next((curve.offline for curve in measured if curve.offline), None)
+    curves = [replace(curve, offline=None) for curve in measured if curve.points] or measured[:1]
+    if len(curves) > 1:
+        curves = [replace(curve, name=f"{system}, {curve.policy}") for curve in curves]
+    return [replace(curve, offline=offline) for curve in curves[:1]] + curves[1:]
+
+
+def by_policy(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """The runs of each policy, with --max-lag and without being two; what a run's name says before its first number
+    stands for a policy that is not known."""
+    policies: dict[str, list[Run]] = {}
     for run in runs:
-        by_policy.setdefault(run.policy, []).append(run)
-    several = len(by_policy) > 1
-    return [
-        curve(f"{name}, {policy or 'other'}" if several else name, of, **options) for policy, of in by_policy.items()
-    ]
+        policy = run.policy or re.split(r"[\W_]?\d", run.name, maxsplit=1)[0] or run.name
+        max_lag = run.options.get("max_lag")
+        policies.setdefault(f"{policy}, max-lag {max_lag}" if max_lag else policy, []).append(run)
+    return policies
+
+
+def is_offline(run: Run) -> bool:
+    """Whether no word of it came before the end of the source."""
+    return all(LATENCY["YAAL"](instance) is None for instance in run.instances)
 
 
 def _point(run: Run, quality: str, latency: LatencyMetric, samples: int, seed: int) -> Point:
@@ -100,6 +126,7 @@ def _point(run: Run, quality: str, latency: LatencyMetric, samples: int, seed: i
         corpus_quality(quality, predictions, references, run.tokenizer).value,
         bootstrap_band(lags, samples, seed) if samples else None,
         _quality_band(quality, predictions, references, run.tokenizer, samples) if samples else None,
+        len(run.instances),
     )
 
 

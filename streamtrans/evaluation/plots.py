@@ -112,7 +112,7 @@ def _draw(axes: Any, curve: Curve, colour: str, marker: str) -> None:
         if point.latency_band:
             axes.hlines(point.quality, *point.latency_band, color=colour, alpha=0.5)
     if curve.offline:
-        label = f"{curve.name}, offline"
+        label = f"{curve.system or curve.name}, offline"
         axes.axhline(curve.offline.quality, color=colour, linestyle="--", alpha=0.7, label=label)
 
 

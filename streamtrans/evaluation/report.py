@@ -27,8 +27,9 @@ class Scores:
     """The scores of one run; `values` by metric, in the order of reports, None where there is none.
 
     empty: sentences for which nothing was written. skipped: sentences without a YAAL, the empty ones among them.
-    degenerate: SWF and EFSW are so far apart that YAAL misleads. wait_k: None for policies without one. name: that of
-    the run's folder; by default what policy and k give: "wait-3", "boundary".
+    degenerate: SWF and EFSW are so far apart that YAAL misleads. wait_k: None for policies without one. options: those
+    of the policy by name, ready for JSON. name: that of the run's folder; by default what policy and k give: "wait-3",
+    "boundary".
     """
 
     sentences: int
@@ -39,6 +40,7 @@ class Scores:
     signatures: Mapping[str, str] = field(default_factory=dict)
     policy: str | None = None
     wait_k: float | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -50,6 +52,7 @@ class Scores:
             "run": self.name,
             "policy": self.policy,
             "wait_k": "inf" if self.wait_k == math.inf else self.wait_k,
+            "options": dict(self.options),
             "sentences": self.sentences,
             **self.values,
             "skipped": self.skipped,
@@ -73,6 +76,7 @@ def score(
     comet_model: str = COMET_MODEL,
     policy: str | None = None,
     wait_k: float | None = None,
+    options: Mapping[str, Any] | None = None,
     name: str = "",
 ) -> Scores:
     """Score a corpus: the named quality metrics ("BLEU", "chrF", "TER", "COMET") and all of latency.
@@ -97,6 +101,7 @@ def score(
         signatures={name: q.signature for name, q in qualities.items() if q},
         policy=policy,
         wait_k=wait_k,
+        options=options or {},
         name=name,
     )
 
@@ -163,7 +168,7 @@ def versions() -> dict[str, str]:
 
 def tsv(runs: Sequence[Scores]) -> str:
     """One header line and one line a run, separated by tabs; what is undefined is an empty cell."""
-    rows = [{k: v for k, v in run.as_dict().items() if k != "signatures"} for run in runs]
+    rows = [{k: v for k, v in run.as_dict().items() if k not in ("options", "signatures")} for run in runs]
     names = list(dict.fromkeys(name for row in rows for name in row))
     lines = [names, *([_cell(row.get(name)) for name in names] for row in rows)]
     return "".join("\t".join(line) + "\n" for line in lines)
@@ -205,7 +210,7 @@ def _table(runs: Sequence[Scores]) -> "Table":
         table.add_column(run.name, justify="right", overflow="fold")
     rows = [run.as_dict() for run in runs]
     for name in dict.fromkeys(name for row in rows for name in row):
-        if name in ("run", "policy", "wait_k", "signature", "signatures"):
+        if name in ("run", "policy", "wait_k", "options", "signature", "signatures"):
             continue
         cells = [_cell(row.get(name), 2) for row in rows]
         if any(cells) and not (name == "degenerate" and "True" not in cells):

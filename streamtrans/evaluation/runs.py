@@ -2,7 +2,8 @@
 
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,18 @@ LOG = "instances.log"
 
 @dataclass(frozen=True)
 class Run:
-    """A run read back from its folder; tokenizer: the one of its BLEU, None where only its language would tell."""
+    """A run as it was translated, or read back from its folder.
+
+    tokenizer: the one of its BLEU, None where only its language would tell. options: those of its policy by name, as
+    far as they are known.
+    """
 
     name: str
     instances: list[Instance]
     policy: str | None = None
     wait_k: float | None = None
     tokenizer: str | None = "13a"
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_run(path: Path, language: str | None = None) -> Run:
@@ -46,6 +52,7 @@ def read_run(path: Path, language: str | None = None) -> Run:
         policy=scores.get("policy"),
         wait_k=math.inf if wait_k == "inf" else wait_k,
         tokenizer=tokenizer_of(language) if language else _tokenizer(scores.get("signature"), instances),
+        options=scores.get("options") or {},
     )
 
 

@@ -1,13 +1,18 @@
-"""Is one run better than another, or was it luck? Paired bootstrap over the sentences that both translated."""
+"""Is one run, or one curve, better than another, or was it luck? Paired bootstrap over the sentences of both."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from streamtrans.errors import DataError
+from streamtrans.evaluation.curves import Curve, Point, is_offline
 from streamtrans.evaluation.instances import Instance
 from streamtrans.evaluation.latency import LATENCY
 from streamtrans.evaluation.quality import metric
+from streamtrans.evaluation.runs import Run
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SAMPLES = 1000
 SEED = 12345
@@ -17,10 +22,11 @@ LATENCIES = ("AL", "LAAL", "AP", "DAL", "YAAL", "ATD")
 
 @dataclass(frozen=True)
 class Comparison:
-    """One metric of runs A and B; p: how often chance alone gives at least this difference.
+    """One metric of runs or curves A and B; p: how often chance alone gives at least this difference.
 
-    p of a latency is two-sided. That of BLEU and chrF is sacrebleu's own, which equals a one-sided one: of pairs of
-    equally good systems it calls about one in ten different at 0.05 (docs/scoring.md).
+    p of a latency is two-sided, and so is that of curves. That of BLEU and chrF of runs is sacrebleu's own, which
+    equals a one-sided one: of pairs of equally good systems it calls about one in ten different at 0.05
+    (docs/scoring.md).
     """
 
     metric: str
@@ -136,3 +142,73 @@ def paired_bootstrap(differences: Sequence[float], samples: int = SAMPLES, seed:
     chosen = np.random.default_rng(seed).integers(len(array), size=(samples, len(array)))
     strays = np.abs(array[chosen].mean(axis=1) - array.mean())
     return float((np.count_nonzero(strays >= abs(array.mean()) - 1e-12) + 1) / (samples + 1))
+
+
+def compare_curves(
+    runs: Mapping[str, Sequence[Run]],
+    baseline: str,
+    lags: Sequence[float],
+    *,
+    samples: int = SAMPLES,
+    seed: int = SEED,
+) -> dict[str, list[Comparison | None]]:
+    """BLEU at each of the LAALs, read off each policy's curve and off the baseline's; None where one does not reach.
+
+    runs: those of each policy, all over the same sentences, the baseline's among them. The sentences are resampled, and
+    all curves measured and drawn again. p is two-sided, 2·(c + 1)/(samples + 1), c the resamples in which the policy
+    that is ahead is not, or in which one of the curves does not reach the lag. Koehn 2004; Efron and Tibshirani 1993.
+    Raises `DataError` where the runs are not over the same sentences with the same references.
+    """
+    import numpy as np
+
+    first, *others = (run for of in runs.values() for run in of)
+    for other in others:
+        try:
+            _check(first.instances, other.instances)
+        except DataError as error:
+            raise DataError(f"{first.name} and {other.name}: {error}") from None
+    count = len(first.instances)
+    resamples = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=samples)
+    counts = np.vstack([np.ones(count, int), resamples])  # the first is the test set itself
+    curves = {policy: resampled(of, counts) for policy, of in runs.items()}
+    values = {policy: [[curve.at(lag) for curve in of] for lag in lags] for policy, of in curves.items()}
+    return {
+        policy: [_at_a_lag(*pair, count) for pair in zip(at, values[baseline], strict=True)]
+        for policy, at in values.items()
+        if policy != baseline
+    }
+
+
+def resampled(runs: Sequence[Run], counts: "np.ndarray") -> list[Curve]:
+    """BLEU against LAAL of a policy on each resample of its sentences, offline runs left out.
+
+    counts: (resamples, sentences), how often each sentence is in each. The n-gram counts of sentences, as sacrebleu
+    takes them, add up to those of a corpus: a resample costs a sum, and no sentence is looked at twice.
+    """
+    points = [_resampled_points(run, counts) for run in runs if not is_offline(run)]
+    by_latency = (sorted(sample, key=lambda point: point.latency) for sample in zip(*points, strict=True))
+    return [Curve("", tuple(sample)) for sample in by_latency] or [Curve("", ())] * len(counts)
+
+
+def _resampled_points(run: Run, counts: "np.ndarray") -> list[Point]:
+    import numpy as np
+
+    scorer = metric("BLEU", run.tokenizer)
+    references = [[i.reference or "" for i in run.instances]]
+    statistics = np.array(scorer._extract_corpus_statistics([i.prediction for i in run.instances], references))
+    lags = [LATENCY["LAAL"](instance) for instance in run.instances]
+    known = counts @ np.array([lag is not None for lag in lags], int)
+    means = counts @ np.array([lag or 0.0 for lag in lags]) / np.maximum(known, 1)  # no known one: nothing was written
+    scores = map(scorer._compute_score_from_stats, (counts @ statistics).tolist())
+    return [Point(run.name, mean, score.score) for mean, score in zip(means.tolist(), scores, strict=True)]
+
+
+def _at_a_lag(a: Sequence[float | None], b: Sequence[float | None], sentences: int) -> Comparison | None:
+    """A against B, whose first values are the measured ones and the others those of the resamples."""
+    (of_a, *_), (of_b, *_) = a, b
+    if of_a is None or of_b is None:
+        return None
+    differences = [0.0 if x is None or y is None else x - y for x, y in zip(a[1:], b[1:], strict=True)]
+    ahead = sum(difference * (of_a - of_b) > 0 for difference in differences)
+    p = min(1.0, 2 * (len(differences) - ahead + 1) / (len(differences) + 1))
+    return Comparison("BLEU", of_a, of_b, p, sentences, higher_is_better=True)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from streamtrans.cli.live_output import Words, between, json_line
+from streamtrans.cli.live_output import SEGMENTED, SegmentedWarning, Words, between, json_line
 from streamtrans.cli.live_worker import Opened, Segmented, Task, Worker
 from streamtrans.cli.terminal_display import EchoDisplay, LiveDisplay
 from streamtrans.engine.events import Done, End, Read, Revise, Write
@@ -114,3 +114,14 @@ def test_the_live_view_keeps_a_warning_above(monkeypatch):
     display.refresh()
     display.refresh()
     assert drawn == [["  too long"], []]
+
+
+def test_the_warning_of_long_sentences_comes_once_and_at_once(capsys):
+    warn = SegmentedWarning()
+    told = []
+    for segmented in (0, 1, 1, 2):
+        warn(segmented)
+        told.append(capsys.readouterr().err)
+    assert told == ["", f"streamtrans: warning: {SEGMENTED}\n", "", ""]
+    SegmentedWarning(shown=False)(1)
+    assert capsys.readouterr().err == ""

@@ -249,6 +249,14 @@ def test_compare_tells_what_was_left_out(here):
     assert not lines[0].endswith("left out)")
 
 
+def test_long_sentences_warn_once_for_all_runs(here):
+    for name in ("s.en", "r.pt"):
+        (here / name).write_text(" ".join(["word"] * 150) + "\n")
+    result = score("s.en", "r.pt", "--wait-k", "1,3", "--json", cwd=here)
+    assert len(runs_of(result)) == 2
+    assert result.stderr == "streamtrans: warning: a sentence was too long for the model; it is translated in parts\n"
+
+
 @pytest.mark.skipif(LAUNCHER is None, reason="mlx.launch is not installed")
 def test_two_ranks_score_what_one_process_scores(here):
     options = ("s.en", "r.pt", "--wait-k", "1,3", "--json", "--batch-size", "1")

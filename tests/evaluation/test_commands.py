@@ -76,3 +76,34 @@ def test_inspect_refuses(folders, tmp_path):
         call("inspect", folders[0], "--index", 40)
     with pytest.raises(UsageError, match=r"drawn as \.svg"):
         call("inspect", folders[0], "--svg", tmp_path / "path.png")
+
+
+def foreign(tmp_path, name, prediction):
+    """A log of SimulEval's, which states neither the language nor the unit."""
+    fields = {
+        "index": 0,
+        "prediction": prediction,
+        "delays": [1, 1, 2],
+        "source": "Hello there.",
+        "reference": "你好！",
+    }
+    (tmp_path / name).write_text(json.dumps(fields) + "\n")
+    return tmp_path / name
+
+
+def test_characters_of_a_log_that_does_not_state_them(tmp_path):
+    a, b = foreign(tmp_path, "a.log", "你好。"), foreign(tmp_path, "b.log", "您好。")
+    with pytest.raises(DataError, match="3 delays for a prediction of 1 words"):
+        call("inspect", a)
+    assert call("inspect", a, "--language", "zh").startswith("sentence 0: 2 read, 3 written, 3 in the reference")
+    assert "a.log is " in call("compare", a, b, "--language", "zh")
+
+
+def test_characters_of_an_unknown_language(tmp_path):
+    for name in ("a", "b"):
+        line = foreign(tmp_path, f"{name}.log", "你好。").read_text()
+        (tmp_path / f"{name}.log").write_text(line.replace("{", '{"unit": "char", ', 1))
+    assert "3 written" in call("inspect", tmp_path / "a.log")
+    with pytest.raises(DataError, match="give --language zh, ja or th"):
+        call("compare", tmp_path / "a.log", tmp_path / "b.log")
+    assert call("compare", tmp_path / "a.log", tmp_path / "b.log", "--language", "zh").count("\n") == 8

@@ -34,6 +34,26 @@ def test_a_curve_for_each_policy(run):
     assert [curve.name for curve in curves.curves_of("en-pt", runs[1:2])] == ["en-pt"]
 
 
+def test_a_bounded_policy_is_a_curve_of_its_own(run):
+    runs = [replace(run(f"wait-{k}", k, 0.2), policy="wait-k", options={"k": k, "max_lag": None}) for k in (1, 3, 10)]
+    runs += [replace(r, name=f"{r.name}-max-lag-4", options={"k": 3, "max_lag": 4}) for r in runs[:2]]
+    drawn = curves.curves_of("en-pt", runs)
+    assert [curve.name for curve in drawn] == ["en-pt, wait-k", "en-pt, wait-k, max-lag 4"]
+    assert [[point.name for point in curve.points] for curve in drawn] == [
+        ["wait-1", "wait-3"], ["wait-1-max-lag-4", "wait-3-max-lag-4"],
+    ]  # fmt: skip
+    assert {curve.system for curve in drawn} == {"en-pt"}
+
+
+def test_names_stand_for_policies_that_are_not_known(run):
+    waits = {"agree-2-hold-0": 2, "agree-3": 3, "offline": 10, "wait_1": 1, "wait_3": 3, "system": 4}
+    drawn = curves.curves_of("peer", [run(name, wait, 0.2) for name, wait in waits.items()])
+    assert [(curve.policy, len(curve.points)) for curve in drawn] == [("agree", 2), ("wait", 2), ("system", 1)]
+    assert [curve.offline and curve.offline.name for curve in drawn] == ["offline", None, None]
+    (alone,) = curves.curves_of("peer", [run("offline", 10, 0.2)])
+    assert (alone.name, alone.points, alone.offline.name) == ("peer", (), "offline")
+
+
 def test_bands_hold_the_value(measured, run):
     for point in measured[0].points:
         low, high = point.quality_band

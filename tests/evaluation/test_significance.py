@@ -1,10 +1,13 @@
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from streamtrans.errors import DataError
-from streamtrans.evaluation.significance import Comparison, compare, paired_bootstrap
+from streamtrans.evaluation.curves import curve
+from streamtrans.evaluation.quality import corpus_quality
+from streamtrans.evaluation.significance import Comparison, compare, compare_curves, paired_bootstrap, resampled
 
 
 def by_name(comparisons):
@@ -87,3 +90,75 @@ def test_only_runs_over_the_same_sentences_compare(run):
     part = [replace(a[0], reference=None), *a[1:]]
     with pytest.raises(DataError, match="only some"):
         compare(part, part)
+
+
+@pytest.fixture(scope="module")
+def policies(run):
+    """Wait-k, one that is better at every lag, and one that is the same."""
+    errors = {1: 0.4, 3: 0.3, 5: 0.2}
+    return {
+        "wait-k": [run(f"wait-{k}", k, share) for k, share in errors.items()] + [run("offline", 10, 0.1)],
+        "better": [run(f"better-{k}", k, share - 0.15) for k, share in errors.items()],
+        "same": [run(f"same-{k}", k, share) for k, share in errors.items()],
+    }
+
+
+def test_a_resample_has_sacrebleus_scores(policies):
+    chosen = np.random.default_rng(1).integers(40, size=40)
+    counts = np.array([np.ones(40, int), np.bincount(chosen, minlength=40)])
+    sentences = [list(range(40)), chosen.tolist()]
+    for curve_on_it, indices in zip(resampled(policies["wait-k"], counts), sentences, strict=True):
+        assert [point.name for point in curve_on_it.points] == ["wait-1", "wait-3", "wait-5"]
+        for point, run in zip(curve_on_it.points, policies["wait-k"], strict=False):
+            instances = [run.instances[index] for index in indices]
+            scored = corpus_quality("BLEU", [i.prediction for i in instances], [i.reference for i in instances])
+            assert point.quality == pytest.approx(scored.value, abs=1e-12)
+
+
+def test_the_test_set_itself_gives_the_curve(policies, run):
+    empty = run("wait-1", 1, 0.4)
+    empty.instances[0] = replace(empty.instances[0], prediction="", delays=())
+    runs = [empty, *policies["wait-k"][1:]]
+    (once,) = resampled(runs, np.ones((1, 40), int))
+    for point, measured in zip(once.points, curve("x", runs).points, strict=True):
+        assert (point.quality, point.latency) == pytest.approx((measured.quality, measured.latency), abs=1e-12)
+
+
+def test_curves_at_the_same_lag(policies):
+    result = compare_curves(policies, "wait-k", [2, 4, 5.5], samples=200)
+    assert list(result) == ["better", "same"]
+    for comparison in result["better"][:2]:
+        assert comparison.a > comparison.b
+        assert (comparison.p, comparison.sentences) == (pytest.approx(2 / 201), 40)
+        assert comparison.significant
+    ours, waits = curve("x", policies["better"]), curve("x", policies["wait-k"])
+    assert [(c.a, c.b) for c in result["better"][:2]] == [
+        pytest.approx((ours.at(lag), waits.at(lag))) for lag in (2, 4)
+    ]
+    assert [comparison.p for comparison in result["same"][:2]] == [1, 1]
+    assert result["better"][2] is result["same"][2] is None
+    assert result == compare_curves(policies, "wait-k", [2, 4, 5.5], samples=200)
+
+
+def test_worse_is_as_significant_as_better(policies):
+    (better,) = compare_curves(policies, "wait-k", [3], samples=100)["better"]
+    (worse,) = compare_curves(policies, "better", [3], samples=100)["wait-k"]
+    assert (worse.a, worse.b, worse.p) == (better.b, better.a, better.p)
+
+
+def test_a_lag_that_resamples_do_not_reach_is_no_evidence(run):
+    def late(name, errors):  # every other sentence starts at once, so that the mean lag of a resample varies
+        one, other = run(name, 1, errors), run(name, 3, errors)
+        return replace(one, instances=[(one, other)[i.index % 2].instances[i.index] for i in one.instances])
+
+    runs = {"wait-k": [late("wait-1", 0.5), run("wait-5", 5, 0.4)], "better": [late("b-1", 0), run("b-5", 5, 0)]}
+    edge, inside = compare_curves(runs, "wait-k", [2.01, 4], samples=200)["better"]
+    assert edge.a > edge.b
+    assert edge.p > 0.5
+    assert inside.p < 0.02
+
+
+def test_only_curves_over_the_same_sentences_compare(policies):
+    short = [replace(run, instances=run.instances[1:]) for run in policies["better"]]
+    with pytest.raises(DataError, match="wait-1 and better-1: 40 sentences against 39"):
+        compare_curves({"wait-k": policies["wait-k"], "short": short}, "wait-k", [3])
