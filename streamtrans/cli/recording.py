@@ -86,14 +86,18 @@ def run_name(policy: Policy) -> str:
 
 
 def weights_digest(model: str) -> str:
-    """SHA-256 of the weights of a model; for an adapter, of its own and of the weights below it."""
+    """SHA-256 of the weights of a model and of its regret head; for an adapter, of its own and of what is below it."""
     from streamtrans.models.adapters import base_of
     from streamtrans.models.loading import find_model
+    from streamtrans.models.regret import FILE
+
+    def weights(directory: Path) -> list[Path]:
+        return sorted([*directory.glob("model*.safetensors"), *directory.glob(FILE)])
 
     directory = find_model(model)
-    files = sorted(directory.glob("model*.safetensors"))
+    files = weights(directory)
     if not files and (directory / "adapter_config.json").exists():
-        files = [directory / "adapters.safetensors", *sorted(find_model(base_of(directory)).glob("model*.safetensors"))]
+        files = [directory / "adapters.safetensors", *weights(find_model(base_of(directory)))]
     digest = hashlib.sha256()
     for file in files:
         with file.open("rb") as content:

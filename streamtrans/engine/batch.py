@@ -55,6 +55,7 @@ class BatchEngine:
         self.policy = policy or translator.default_policy
         self.batch_size = batch_size or BATCH_SIZE
         self.segmented = 0
+        self._instrument = translator.instrument(self.policy)
 
     def translate(self, lines: Iterable[str]) -> Iterator[Result]:
         """As `translate_lines`."""
@@ -92,7 +93,7 @@ class BatchEngine:
         try:
             while waiting or running:
                 while waiting and len(running) < GROUPS:
-                    running.add(_workers().submit(_run_group, self.translator, waiting[:size], stop))
+                    running.add(_workers().submit(self._run_group, waiting[:size], stop))
                     waiting = waiting[size:]
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 left = [row for future in done for row in future.result()]
@@ -102,25 +103,24 @@ class BatchEngine:
         finally:
             stop.set()
 
+    def _run_group(self, rows: "list[_Row]", stop: threading.Event) -> "list[_Row]":
+        """Steps these rows together until each has finished or has another segment due; gives them back."""
+        group = Lockstep(self.translator.model, [row.plan.pop(0) for row in rows], self._instrument)
+        active = rows
+        while active and not stop.is_set():
+            for row, answer in zip(active, group.answer([row.request for row in active]), strict=True):
+                row.advance(answer)
+            stay = [number for number, row in enumerate(active) if row.waiting and not row.request.fresh]
+            if stay and len(stay) < len(active):
+                group.keep(stay)
+            active = [active[number] for number in stay]
+        return rows
+
 
 @cache
 def _workers() -> ThreadPoolExecutor:
     """Threads that are kept: each has a stream of mlx, and a thread of that stream, for its own."""
     return ThreadPoolExecutor(GROUPS, "lockstep")
-
-
-def _run_group(translator: "Translator", rows: "list[_Row]", stop: threading.Event) -> "list[_Row]":
-    """Steps these rows together until each has finished or has another segment due; gives them back."""
-    group = Lockstep(translator.model, [row.plan.pop(0) for row in rows], translator.tokenizer.end_id)
-    active = rows
-    while active and not stop.is_set():
-        for row, answer in zip(active, group.answer([row.request for row in active]), strict=True):
-            row.advance(answer)
-        stay = [number for number, row in enumerate(active) if row.waiting and not row.request.fresh]
-        if stay and len(stay) < len(active):
-            group.keep(stay)
-        active = [active[number] for number in stay]
-    return rows
 
 
 class _Row:

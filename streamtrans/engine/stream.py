@@ -26,7 +26,7 @@ from streamtrans.engine.requests import (
     Step,
 )
 from streamtrans.models.settings import TranslationSettings
-from streamtrans.policies.base import Action, Continuation, NextToken, Policy, PolicyState, Revision
+from streamtrans.policies.base import Action, Continuation, Glance, Policy, PolicyState, Revision
 from streamtrans.text.tokenizer import Tokenizer
 from streamtrans.text.words import TargetWords, ends_clause, ends_sentence, join
 
@@ -119,7 +119,7 @@ class Stream:
         state, evidence = self._state, self.policy.evidence
         if not self._segment.source_tokens or self._target_too_long():
             return True
-        if isinstance(evidence, NextToken):
+        if isinstance(evidence, Glance):
             yield from self._predict()
         elif isinstance(evidence, Continuation):
             yield from self._look_ahead(evidence)
@@ -250,7 +250,7 @@ class Stream:
             answer = yield from self._forward(banned=banned)
             state = self._state
             state.probability, state.entropy = answer.probability, answer.entropy
-            state.end_probability = answer.end_probability
+            state.end_probability, state.regret = answer.end_probability, answer.regret
         draft.append(answer.tokens[-1])
         return answer.tokens[-1]
 
@@ -284,7 +284,7 @@ class Stream:
 
     def _forward(self, rows: int = 1, banned: int | None = None) -> Generator[Request, Answer, Prediction]:
         segment = self._segment
-        evidence = isinstance(self.policy.evidence, NextToken) and not self._state.source_finished
+        evidence = isinstance(self.policy.evidence, Glance) and not self._state.source_finished
         request = Forward(
             segment.unfed_source, segment.unfed_target, segment.take_back, segment.fresh, rows, banned, evidence
         )

@@ -4,6 +4,7 @@ from streamtrans.policies.agree import Agree
 from streamtrans.policies.base import Action, Policy, PolicyState, revises
 from streamtrans.policies.boundary import Boundary, WaitKFlush
 from streamtrans.policies.confident import Confident
+from streamtrans.policies.learned import Learned
 from streamtrans.policies.max_lag import MaxLag
 from streamtrans.policies.registry import POLICIES, make_policy
 from streamtrans.policies.retranslate import Retranslate
@@ -15,6 +16,7 @@ __all__ = [
     "Agree",
     "Boundary",
     "Confident",
+    "Learned",
     "MaxLag",
     "Policy",
     "PolicyState",

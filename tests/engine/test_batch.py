@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from streamtrans.engine import session as session_module
 from streamtrans.engine.batch import WINDOW, BatchEngine, translate_lines
-from streamtrans.policies import Agree, Boundary, Confident, MaxLag, Retranslate, WaitK, WaitKFlush
+from streamtrans.policies import Agree, Boundary, Confident, Learned, MaxLag, Retranslate, WaitK, WaitKFlush
 
 TIE = 1e-3
 LINES = [
@@ -24,7 +24,7 @@ LINES = [
 ]
 POLICIES = [
     WaitK(1), WaitK(3), WaitK(float("inf")), WaitK(2, catch_up=0.25), Boundary(), WaitKFlush(2), MaxLag(Boundary(), 3),
-    Agree(2), Confident(0.6), Retranslate(1),
+    Agree(2), Confident(0.6), Learned(0.05), Retranslate(1),
 ]  # fmt: skip
 
 
@@ -33,16 +33,21 @@ def seen(events):
 
 
 def smallest_margin(translator, policy, line, monkeypatch):
-    """How close the two best tokens of any choice in a session come; choices of a banned token aside."""
-    margins, answer = [np.inf], session_module.answer
+    """How close the two best tokens of any choice in a session come, or what is judged to where it would be judged
+    otherwise; choices of a banned token aside."""
+    margins, answers = [np.inf], session_module.answers
 
-    def noting(request, logits, end_id):
-        best = np.sort(np.array(logits), axis=-1)[-request.rows :]
+    def noting(requests, hidden, logits, instrument):
+        best = np.sort(np.array(logits[0]), axis=-1)[-requests[0].rows :]
         margins.append(float((best[:, -1] - best[:, -2]).min()))
-        return answer(request, logits, end_id)
+        found = answers(requests, hidden, logits, instrument)
+        if requests[0].evidence:
+            judged = found[0].regret if isinstance(policy, Learned) else found[0].probability
+            margins.append(abs(judged - policy.threshold))
+        return found
 
     with monkeypatch.context() as patch:
-        patch.setattr(session_module, "answer", noting)
+        patch.setattr(session_module, "answers", noting)
         translator.session(policy).feed_line(line)
     return min(margins)
 
@@ -105,6 +110,6 @@ def test_a_stream_that_reads_otherwise_than_planned_is_a_bug_and_said_so(en_pt):
     from streamtrans.engine.lockstep import Lockstep
     from streamtrans.engine.requests import Forward
 
-    group = Lockstep(en_pt.model, [[10, 11, 12]], en_pt.tokenizer.end_id)
+    group = Lockstep(en_pt.model, [[10, 11, 12]])
     with pytest.raises(RuntimeError, match="planned"):
         group.answer([Forward([10, 99], [2])])
