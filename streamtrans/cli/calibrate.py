@@ -1,4 +1,4 @@
-"""`streamtrans models calibrate`: what the learned policy needs, trained for a model that stays as it is."""
+"""`streamtrans models calibrate`: what policies need that look into a model, which itself stays as it is."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,9 +24,10 @@ def calibrate(
     ] = None,
     plain: PlainOption = False,
 ) -> None:
-    """Train the head that lets a model judge its own next word, for `--policy learned`.
+    """Find what `--policy learned` and `--policy alignatt` need: a head by which a model judges its own next word, and
+    the attention heads that look at the word to translate.
 
-    The model stays as it is. What is measured is that of pairs held out. Ctrl-C leaves everything as it was.
+    The weights of the model stay as they are. Ctrl-C leaves everything as it was.
 
     \b
     Examples:
@@ -37,8 +38,9 @@ def calibrate(
         raise UsageError(f"{output} exists; choose another --output")
     from streamtrans.models.loading import load_checkpoint
     from streamtrans.text.tokenizer import load_tokenizer
-    from streamtrans.training.calibrate import calibrate, collator_for, write_calibrated
+    from streamtrans.training.calibrate import calibrate, write_calibrated
     from streamtrans.training.dataset import Filters
+    from streamtrans.training.moments import collator_for
     from streamtrans.training.sources import sample_tsv
 
     checkpoint = load_checkpoint(model)
@@ -49,7 +51,7 @@ def calibrate(
     chosen = sample_tsv(data, filters, (source_column, target_column), pairs)
     say(f"{len(chosen):,} pairs; dropped: {filters.summary()}")
     with progress("calibrating", len(chosen), shown=not plain) as advance:
-        head, found = calibrate(checkpoint.model, collator, chosen, Pace(len(chosen), 0, advance).more)
+        found = calibrate(checkpoint.model, collator, chosen, Pace(len(chosen), 0, advance).more)
     for line in found.lines():
         say(line)
-    say(f"wrote {write_calibrated(checkpoint.directory, output, head)}")
+    say(f"wrote {write_calibrated(checkpoint.directory, output, found)}")

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from streamtrans.errors import UsageError
-from streamtrans.policies import POLICIES, MaxLag, Policy, WaitK, make_policy
+from streamtrans.policies import POLICIES, MaxLag, Policy, WaitK, make_policy, parted
 from streamtrans.policies.registry import flag, listed
 
 Command = Callable[..., None]
@@ -61,6 +61,7 @@ POLICY_OPTIONS: dict[str, tuple[type, str, str]] = {
     "min_wait": (int, "W", "Write only when W words read are untranslated"),
     "threshold": (float, "P", "confident: least probability of the next word; learned: most regret to expect"),
     "max_entropy": (float, "H", "Write only when the entropy of the choice is at most H nats"),
+    "last": (int, "N", "Write when the model looks at none of the last N words read"),
     "agree": (int, "N", "Write what the last N continuations agree on"),
     "hold": (int, "N", "Keep the last N agreed words back"),
     "horizon": (int, "N", "Words that a continuation looks ahead"),
@@ -114,7 +115,7 @@ class PolicyChoice:
 
 def policy_label(policy: Policy) -> str:
     """A policy in a few letters: "wait-k 3"."""
-    inside = policy.inside if isinstance(policy, MaxLag) else policy
+    inside, _ = parted(policy)
     k = getattr(inside, "k", None)
     return inside.name if k is None else f"{inside.name} {k:g}"
 

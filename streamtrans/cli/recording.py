@@ -16,7 +16,7 @@ from streamtrans.evaluation.files import write_atomically
 from streamtrans.evaluation.instances import Instance, unit_of
 from streamtrans.evaluation.report import Scores, save
 from streamtrans.evaluation.runs import LOG
-from streamtrans.policies import POLICIES, MaxLag, Policy
+from streamtrans.policies import POLICIES, Policy, parted
 
 if TYPE_CHECKING:
     from streamtrans.engine.events import Event
@@ -55,16 +55,16 @@ def as_instance(
 
 def policy_options(policy: Policy) -> dict[str, Any]:
     """Name and options of a policy, as the configuration of a run states them; k = ∞ is "inf"."""
-    inside = policy.inside if isinstance(policy, MaxLag) else policy
+    inside, max_lag = parted(policy)
     known = POLICIES[inside.name].options
     options = {f.name: getattr(inside, f.name) for f in fields(inside) if f.name in known}  # type: ignore[arg-type]
     stated = {name: _stated(value) for name, value in options.items()}
-    return {"policy": inside.name, **stated, "max_lag": policy.words if isinstance(policy, MaxLag) else None}
+    return {"policy": inside.name, **stated, "max_lag": max_lag}
 
 
 def wait_k_of(policy: Policy) -> float | None:
     """The k of a policy that has one."""
-    k: float | None = getattr(policy.inside if isinstance(policy, MaxLag) else policy, "k", None)
+    k: float | None = getattr(parted(policy)[0], "k", None)
     return k
 
 

@@ -15,6 +15,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from streamtrans.engine.events import Event
+from streamtrans.engine.instruments import Instrument
 from streamtrans.engine.lockstep import Lockstep
 from streamtrans.engine.requests import Forward, Prediction, SourceWord
 from streamtrans.engine.session import as_event
@@ -93,7 +94,7 @@ class BatchEngine:
         try:
             while waiting or running:
                 while waiting and len(running) < GROUPS:
-                    running.add(_workers().submit(self._run_group, waiting[:size], stop))
+                    running.add(_workers().submit(_run_group, self.translator, self._instrument, waiting[:size], stop))
                     waiting = waiting[size:]
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 left = [row for future in done for row in future.result()]
@@ -103,24 +104,27 @@ class BatchEngine:
         finally:
             stop.set()
 
-    def _run_group(self, rows: "list[_Row]", stop: threading.Event) -> "list[_Row]":
-        """Steps these rows together until each has finished or has another segment due; gives them back."""
-        group = Lockstep(self.translator.model, [row.plan.pop(0) for row in rows], self._instrument)
-        active = rows
-        while active and not stop.is_set():
-            for row, answer in zip(active, group.answer([row.request for row in active]), strict=True):
-                row.advance(answer)
-            stay = [number for number, row in enumerate(active) if row.waiting and not row.request.fresh]
-            if stay and len(stay) < len(active):
-                group.keep(stay)
-            active = [active[number] for number in stay]
-        return rows
-
 
 @cache
 def _workers() -> ThreadPoolExecutor:
     """Threads that are kept: each has a stream of mlx, and a thread of that stream, for its own."""
     return ThreadPoolExecutor(GROUPS, "lockstep")
+
+
+def _run_group(
+    translator: "Translator", instrument: Instrument | None, rows: "list[_Row]", stop: threading.Event
+) -> "list[_Row]":
+    """Steps these rows together until each has finished or has another segment due; gives them back."""
+    group = Lockstep(translator.model, [row.plan.pop(0) for row in rows], instrument)
+    active = rows
+    while active and not stop.is_set():
+        for row, answer in zip(active, group.answer([row.request for row in active]), strict=True):
+            row.advance(answer)
+        stay = [number for number, row in enumerate(active) if row.waiting and not row.request.fresh]
+        if stay and len(stay) < len(active):
+            group.keep(stay)
+        active = [active[number] for number in stay]
+    return rows
 
 
 class _Row:

@@ -3,17 +3,26 @@
 A reading is made from the pass that predicts the next token, which therefore costs what it costs without.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
+from streamtrans.models.attention_recorder import AttentionRecorder, Heads
 from streamtrans.models.regret import RegretHead, best_and_entropy, log_probabilities
 from streamtrans.runtime import mx
 
 Readings = dict[str, mx.array]
 """Each (B,), by the name that it has in `Prediction`."""
 
-Instrument = Callable[[mx.array, mx.array], Readings]
-"""Of B rows, from hidden states (B, H) after the last norm and the logits (B, V) that they give."""
+
+class Instrument(Protocol):
+    """Reads the last row of a pass of B rows."""
+
+    @property
+    def heads(self) -> Heads:
+        """The attention heads that the pass must record."""
+
+    def read(self, hidden: mx.array, logits: mx.array, recorder: AttentionRecorder | None) -> Readings:
+        """From hidden states (B, H) after the last norm, the logits (B, V) that they give, and what was recorded."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +30,9 @@ class ChoiceInstrument:
     """Probability of the best token, entropy of the choice in nats, probability of the end mark."""
 
     end_id: int
+    heads: Heads = ()
 
-    def __call__(self, hidden: mx.array, logits: mx.array) -> Readings:
+    def read(self, hidden: mx.array, logits: mx.array, recorder: AttentionRecorder | None) -> Readings:
         """As `Instrument`."""
         best, entropy = best_and_entropy(logits)
         end = mx.exp(log_probabilities(logits)[:, self.end_id])
@@ -34,7 +44,20 @@ class RegretInstrument:
     """The regret to expect from writing the best token now."""
 
     head: RegretHead
+    heads: Heads = ()
 
-    def __call__(self, hidden: mx.array, logits: mx.array) -> Readings:
+    def read(self, hidden: mx.array, logits: mx.array, recorder: AttentionRecorder | None) -> Readings:
         """As `Instrument`."""
         return {"regret": self.head.regret(hidden, logits)}
+
+
+@dataclass(frozen=True)
+class AttentionInstrument:
+    """The source token, from 0, that the heads together look at most."""
+
+    heads: Heads
+
+    def read(self, hidden: mx.array, logits: mx.array, recorder: AttentionRecorder | None) -> Readings:
+        """As `Instrument`."""
+        assert recorder is not None
+        return {"attended": mx.argmax(recorder.weights[:, :, -1].mean(axis=1), axis=-1)}

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streamtrans.engine.answers import answers
+from streamtrans.engine.answers import answers, recorder_for
 from streamtrans.engine.instruments import Instrument
 from streamtrans.engine.requests import Forward, Prediction
 from streamtrans.models.lockstep_cache import LockstepCache
@@ -65,10 +65,13 @@ class Lockstep:
         positions = np.maximum(np.arange(width) - (width - lengths)[:, None] + self._written[:, None], 0)
         positions += self._model.args.target_position_offset
         rows = list(range(width - most_rows, width))
-        hidden = self._model.hidden(ids, positions, mask=self._mask(new), cache=self._caches, rows=rows)
+        recorder = recorder_for(requests, self._instrument, np.arange(self._first_target))
+        hidden = self._model.hidden(
+            ids, positions, mask=self._mask(new), cache=self._caches, rows=rows, recorder=recorder
+        )
         self._written += lengths
         self._seen = np.concatenate([self._seen, new], axis=1)
-        return answers(requests, hidden, self._model.head(hidden), self._instrument)
+        return answers(requests, hidden, self._model.head(hidden), self._instrument, recorder)
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with these rows only, in this order."""

@@ -37,7 +37,8 @@ class Forward:
 class Prediction:
     """The best successor of each row asked for, in order.
 
-    At the last row, where evidence was asked for, what the policy's instrument reads, as `PolicyState` explains it.
+    At the last row, where evidence was asked for, what the policy's instrument reads, as `PolicyState` explains it, but
+    `attended` counts source tokens, from 0.
     """
 
     tokens: list[int]
@@ -45,6 +46,7 @@ class Prediction:
     entropy: float = 0.0
     end_probability: float = 0.0
     regret: float = 0.0
+    attended: int = 0
 
 
 class Wait:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streamtrans.engine.answers import answers
+from streamtrans.engine.answers import answers, recorder_for
 from streamtrans.engine.events import Done, End, Event, Read, Revise, Write
 from streamtrans.engine.instruments import Instrument
 from streamtrans.engine.requests import Forward, Prediction, Request, SourceEnd, SourceWord, Step
@@ -51,8 +51,10 @@ class SingleRunner:
         kinds = np.array([SOURCE] * len(request.source) + [TARGET] * len(request.target), np.uint8)
         rows = range(len(tokens) - request.rows, len(tokens))
         with blas_threads(1):
-            hidden = self._model.hidden([tokens], kinds=kinds, cache=self._cache, rows=rows)
-            return answers([request], hidden, self._model.head(hidden), self._instrument)[0]
+            source = np.flatnonzero(np.concatenate([self._cache[0].kinds, kinds]) == SOURCE)
+            recorder = recorder_for([request], self._instrument, source)
+            hidden = self._model.hidden([tokens], kinds=kinds, cache=self._cache, rows=rows, recorder=recorder)
+            return answers([request], hidden, self._model.head(hidden), self._instrument, recorder)[0]
 
 
 class Session:

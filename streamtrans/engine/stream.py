@@ -10,6 +10,7 @@ count need a draft of one token; those that compare continuations keep the whole
 verifies it, as in speculative decoding.
 """
 
+from bisect import bisect_right
 from collections.abc import Generator
 from math import inf
 
@@ -56,6 +57,7 @@ class _Segment:
         self.state = PolicyState()
         self.unfed_source: list[int] = []
         self.source_tokens = 0
+        self.word_ends: list[int] = []  # source tokens up to and including each word
         self.longest_word = 0  # source tokens
         self.unfed_target = list(start_ids)  # written, but not yet in the cache
         self.last_fed = -1  # the last written token that is in the cache
@@ -156,6 +158,7 @@ class Stream:
             tokens = tokens[:MAX_SOURCE_WORD_TOKENS]
         segment.unfed_source += tokens
         segment.source_tokens += len(tokens)
+        segment.word_ends.append(segment.source_tokens)
         segment.longest_word = max(segment.longest_word, len(tokens))
 
     def _finish_source(self) -> bool:
@@ -251,6 +254,7 @@ class Stream:
             state = self._state
             state.probability, state.entropy = answer.probability, answer.entropy
             state.end_probability, state.regret = answer.end_probability, answer.regret
+            state.attended = 1 + bisect_right(segment.word_ends, answer.attended)
         draft.append(answer.tokens[-1])
         return answer.tokens[-1]
 

@@ -7,6 +7,7 @@ from math import inf
 
 from streamtrans.errors import UsageError
 from streamtrans.policies.agree import Agree
+from streamtrans.policies.alignatt import AlignAtt
 from streamtrans.policies.base import Policy
 from streamtrans.policies.boundary import Boundary, WaitKFlush
 from streamtrans.policies.confident import Confident
@@ -33,13 +34,14 @@ POLICIES: dict[str, Entry] = {
     "confident": Entry(
         Confident,
         {"threshold": 0.5, "max_entropy": inf, "min_wait": 1, "max_wait": 9},
-        "write when the model is sure of the next word; for models without a trained head",
+        "write when the model is sure of the next word; to compare with, wait-k measures better",
     ),
     "learned": Entry(
         Learned,
         {"threshold": 0.1, "min_wait": 1, "max_wait": 9},
-        "write when more source would hardly change the next word; the best translation for its lag",
+        "write when more source would hardly change the next word; the best translation at a low lag",
     ),
+    "alignatt": Entry(AlignAtt, {"last": 2}, "write while the model does not look at the last words read"),
     "boundary": Entry(Boundary, {"max_wait": 12}, "wait for the end of a clause; for captions that come in phrases"),
     "wait-k-flush": Entry(
         WaitKFlush, {"k": 3, "catch_up": 0}, "wait-k, all written at sentence ends; for several sentences a line"

@@ -23,7 +23,9 @@ def random_translator(en_pt, tmp_path_factory):
         vocab_size=8000, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2,
         tie_word_embeddings=True,
     )  # fmt: skip
-    settings = TranslationSettings(source_language="en", target_language="pt", max_source_words=12)
+    settings = TranslationSettings(
+        source_language="en", target_language="pt", max_source_words=12, alignment_heads=((0, 1), (1, 0))
+    )
     head = RegretHead(args.hidden_size)
     head.outer.weight = head.outer.weight * 10  # so that it changes its mind
     save_regret_head(head, directory / FILE)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from streamtrans.engine import session as session_module
 from streamtrans.engine.batch import WINDOW, BatchEngine, translate_lines
-from streamtrans.policies import Agree, Boundary, Confident, Learned, MaxLag, Retranslate, WaitK, WaitKFlush
+from streamtrans.policies import Agree, AlignAtt, Boundary, Confident, Learned, MaxLag, Retranslate, WaitK, WaitKFlush
 
 TIE = 1e-3
 LINES = [
@@ -24,7 +24,7 @@ LINES = [
 ]
 POLICIES = [
     WaitK(1), WaitK(3), WaitK(float("inf")), WaitK(2, catch_up=0.25), Boundary(), WaitKFlush(2), MaxLag(Boundary(), 3),
-    Agree(2), Confident(0.6), Learned(0.05), Retranslate(1),
+    Agree(2), Confident(0.6), Learned(0.05), AlignAtt(1), AlignAtt(3), Retranslate(1),
 ]  # fmt: skip
 
 
@@ -37,13 +37,16 @@ def smallest_margin(translator, policy, line, monkeypatch):
     otherwise; choices of a banned token aside."""
     margins, answers = [np.inf], session_module.answers
 
-    def noting(requests, hidden, logits, instrument):
+    def noting(requests, hidden, logits, instrument, recorder):
         best = np.sort(np.array(logits[0]), axis=-1)[-requests[0].rows :]
         margins.append(float((best[:, -1] - best[:, -2]).min()))
-        found = answers(requests, hidden, logits, instrument)
-        if requests[0].evidence:
+        found = answers(requests, hidden, logits, instrument, recorder)
+        if requests[0].evidence and not isinstance(policy, AlignAtt):
             judged = found[0].regret if isinstance(policy, Learned) else found[0].probability
             margins.append(abs(judged - policy.threshold))
+        if recorder is not None:
+            looks = np.sort(np.array(recorder.weights[0, :, -1].mean(axis=0)))
+            margins.append(looks[-1] - looks[-2] if len(looks) > 1 else np.inf)
         return found
 
     with monkeypatch.context() as patch:

@@ -1,5 +1,7 @@
 """Policies that look at what the model would say: the law still holds, and what they promise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +15,7 @@ from streamtrans.errors import ModelError
 from streamtrans.models.loading import load_checkpoint
 from streamtrans.models.masks import SOURCE, TARGET, Entries, streaming_mask
 from streamtrans.models.regret import FILE, RegretHead, save_regret_head
-from streamtrans.policies import Agree, Confident, Learned, MaxLag, Retranslate, WaitK
+from streamtrans.policies import Agree, AlignAtt, Confident, Learned, MaxLag, Retranslate, WaitK
 
 SENTENCES = [
     "The government said on Monday that it would not change its policy before the elections next year.",
@@ -22,7 +24,8 @@ SENTENCES = [
 ]
 POLICIES = [
     Agree(2), Agree(3, horizon=3), Agree(2, hold=1, horizon=5), Confident(0.5), Confident(0.9, max_wait=4),
-    Confident(0, max_entropy=1.0), Learned(0.05), Learned(0.3, min_wait=2, max_wait=4), MaxLag(Agree(3), 2), WaitK(2),
+    Confident(0, max_entropy=1.0), Learned(0.05), Learned(0.3, min_wait=2, max_wait=4), MaxLag(Agree(3), 2),
+    AlignAtt(1), MaxLag(AlignAtt(3), 4), WaitK(2),
 ]  # fmt: skip
 quick = settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -117,10 +120,24 @@ def test_a_decision_costs_one_pass(en_pt):
 
 def test_plain_layers_decide_as_fused_ones(en_pt):
     plain = Translator(load_checkpoint("en-pt", fuse=False).model, en_pt.tokenizer, en_pt.settings, en_pt.directory)
-    for policy in (Learned(0.05), Confident(0.5)):
+    for policy in (Learned(0.05), Confident(0.5), AlignAtt(2)):
         for sentence in SENTENCES:
             found = [[(e.type, e.text, e.delay) for e in t.session(policy).feed_line(sentence)] for t in (plain, en_pt)]
             assert found[0] == found[1]
+
+
+def test_looking_further_back_waits_longer(en_pt):
+    def delays(policy):
+        return [e.delay for e in en_pt.session(policy).feed_line(SENTENCES[0]) if e.type == "write"]
+
+    assert sum(delays(AlignAtt(1))[:8]) < sum(delays(AlignAtt(4))[:8])
+
+
+def test_a_checkpoint_without_alignment_heads_says_what_to_do(en_pt):
+    for heads, message in [((), "streamtrans models calibrate"), (((9, 0),), "no head 0 in layer 9")]:
+        other = replace(en_pt, settings=replace(en_pt.settings, alignment_heads=heads))
+        with pytest.raises(ModelError, match=message):
+            other.session(AlignAtt())
 
 
 def test_a_checkpoint_without_the_head_says_what_to_do(en_pt, tmp_path):

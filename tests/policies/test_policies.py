@@ -8,6 +8,7 @@ from streamtrans.errors import UsageError
 from streamtrans.policies import (
     POLICIES,
     Action,
+    AlignAtt,
     Boundary,
     Learned,
     MaxLag,
@@ -77,6 +78,18 @@ def test_learned_waits_for_little_regret_within_its_bounds():
         (4, 1, 0.9, Action.READ),
     ]:  # fmt: skip
         assert policy.decide(PolicyState(source_read=read, target_written=written, regret=regret)) is action
+
+
+def test_alignatt_writes_while_the_last_words_are_not_looked_at():
+    for last, attended, action in [
+        (1, 4, Action.WRITE),
+        (1, 5, Action.READ),
+        (3, 2, Action.WRITE),
+        (3, 3, Action.READ),
+    ]:
+        assert AlignAtt(last).decide(PolicyState(source_read=5, attended=attended)) is action
+    with pytest.raises(UsageError, match="alignatt: last is 0"):
+        AlignAtt(0)
 
 
 @pytest.mark.parametrize("options", [{"threshold": 1.5}, {"threshold": float("nan")}, {"min_wait": 0}, {"max_wait": 0}])

@@ -1,27 +1,27 @@
 """The regret head: its rows are what the engine sees, it learns, and it is written so that a kill spoils nothing."""
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
+from streamtrans.engine.translator import load
 from streamtrans.errors import DataError
 from streamtrans.models.loading import load_checkpoint
 from streamtrans.models.regret import FILE, RegretHead, load_regret_head
+from streamtrans.models.settings import TranslationSettings
+from streamtrans.policies import AlignAtt, Learned
 from streamtrans.runtime import mx
 from streamtrans.text.tokenizer import load_tokenizer
-from streamtrans.training.calibrate import (
-    Rows,
-    auc,
-    calibrate,
-    collator_for,
-    fit,
-    label,
-    measure,
-    now_and_then,
-    rows_of,
-    word_begins,
-    write_calibrated,
-)
+from streamtrans.training.alignment_heads import Looks, find_heads
+from streamtrans.training.calibrate import Calibration, calibrate, write_calibrated
+from streamtrans.training.checkpoints import write_model
+from streamtrans.training.moments import Moments, collator_for, label, now_and_then, word_begins
+from streamtrans.training.regret_head import Measured, Rows, fit, measure, rows_of, train_head
 from streamtrans.training.schedules import EVERYTHING
+from streamtrans.training.scores import auc
 
 PAIRS = [
     ("We went home because it had begun to rain.", "Fomos para casa porque tinha começado a chover."),
@@ -63,7 +63,7 @@ def test_one_pass_gives_what_two_give(checkpoint, collator):
 def test_rows_are_beginnings_of_words_before_all_is_read(checkpoint, collator):
     begins = [word_begins(collator.tokenizer, target.split()) for _, target in PAIRS]
     batch = collator(PAIRS, np.random.default_rng(2))
-    rows = rows_of(checkpoint.model, batch, begins)
+    rows = rows_of(checkpoint.model, Moments.of(batch, begins))
     read = batch.entries.read
     everything = read[:, : batch.source_length].max(axis=1)
     expected = sum(
@@ -105,7 +105,7 @@ def test_auc_counts_ties_half():
 
 def test_it_is_the_same_each_time_and_tells_how_far_it_is(checkpoint, collator):
     told = []
-    heads = [calibrate(checkpoint.model, collator, PAIRS * 30, told.append)[0] for _ in range(2)]
+    heads = [train_head(checkpoint.model, collator, PAIRS * 30, told.append)[0] for _ in range(2)]
     assert sum(told) == 2 * 90
     np.testing.assert_array_equal(np.array(heads[0].inner.weight), np.array(heads[1].inner.weight))
 
@@ -115,14 +115,64 @@ def test_too_few_pairs(checkpoint, collator):
         calibrate(checkpoint.model, collator, PAIRS[1:2], lambda number: None)
 
 
-def test_a_copy_or_the_checkpoint_itself_gets_the_head(tmp_path):
+def test_looking_back_counts_words():
+    weights = np.array([[[0.7, 0.2, 0.1], [0.0, 0.1, 0.9]]])
+    looks = Looks(weights, np.array([[1, 1, 2]]), np.array([3]), np.array([True]))
+    assert [looks.back(heads).tolist() for heads in ([0], [1], [0, 1])] == [[2], [1], [1]]
+
+
+def test_heads_that_look_tell_better_than_chance(checkpoint, collator):
+    heads, worth = find_heads(checkpoint.model, collator, PAIRS * 10)
+    assert 1 <= len(heads) <= 4
+    assert sorted(set(heads)) == list(heads)
+    assert worth > 0.5
+
+
+def test_a_copy_or_the_checkpoint_itself_is_calibrated(tmp_path):
     origin, copy = tmp_path / "origin", tmp_path / "copy"
     origin.mkdir()
-    (origin / "config.json").write_text("{}")
-    first, second = RegretHead(4), RegretHead(4)
+    (origin / "config.json").write_text('{"streamtrans": {"length_ratio": 3.0}}')
+    worth = Measured(1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5)
+    first, second = (Calibration(RegretHead(4), worth, heads, 0.5) for heads in ([(0, 1)], [(1, 0), (1, 1)]))
     assert write_calibrated(origin, copy, first) == copy
     assert sorted(file.name for file in copy.iterdir()) == ["config.json", FILE]
     assert [file.name for file in origin.iterdir()] == ["config.json"]
     assert write_calibrated(copy, None, second) == copy
-    np.testing.assert_array_equal(np.array(load_regret_head(copy, 4).inner.weight), np.array(second.inner.weight))
+    np.testing.assert_array_equal(np.array(load_regret_head(copy, 4).inner.weight), np.array(second.head.inner.weight))
+    settings = TranslationSettings.from_config(json.loads((copy / "config.json").read_text()))
+    assert (settings.alignment_heads, settings.length_ratio) == (((1, 0), (1, 1)), 3.0)
     assert len(list(copy.iterdir())) == 2
+
+
+def test_new_weights_are_not_calibrated(tmp_path):
+    section = {"alignment_heads": [[0, 1]], "length_ratio": 3.0, "policy": {"name": "learned", "threshold": 0.2}}
+    for policy, kept in [(section["policy"], {}), ({"name": "wait-k", "k": 5}, {"policy": {"name": "wait-k", "k": 5}})]:
+        write_model(tmp_path, {}, {"streamtrans": section | {"policy": policy}}, tmp_path)
+        config = json.loads((tmp_path / "config.json").read_text())
+        assert config == {"streamtrans": {"length_ratio": 3.0} | kept}
+
+
+def command(*arguments):
+    program = [sys.executable, "-c", "from streamtrans.cli.app import main; main()", "models", "calibrate"]
+    return subprocess.run([*program, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+
+
+def test_as_a_user_runs_it(tmp_path):
+    (tmp_path / "p.tsv").write_text("en\tpt\n" + "".join(f"{s}\t{t}\n" for s, t in PAIRS for _ in range(9)), "utf-8")
+    columns = ["--source-column", "en", "--target-column", "pt"]
+    few = command("en-pt", "--data", tmp_path / "p.tsv", *columns, "-o", tmp_path / "made")
+    assert few.returncode == 1  # each pair once is one batch
+    assert "too few to calibrate with" in few.stderr.splitlines()[-1]
+    assert not (tmp_path / "made").exists()
+    more = "".join(f"{s} {number}\t{t} {number}\n" for s, t in PAIRS for number in range(30))
+    (tmp_path / "p.tsv").write_text("en\tpt\n" + more, "utf-8")
+    done = command("en-pt", "--data", tmp_path / "p.tsv", *columns, "-o", tmp_path / "made")
+    assert done.returncode == 0, done.stderr
+    assert "AUC of the head" in done.stderr
+    assert f"wrote {tmp_path / 'made'}" in done.stderr
+    for policy in (Learned(), AlignAtt()):
+        assert load(tmp_path / "made").translate("Good morning, my friend.", policy)
+    again = command("en-pt", "--data", tmp_path / "p.tsv", *columns, "-o", tmp_path / "made")
+    assert (again.returncode, len(again.stderr.splitlines())) == (2, 1)
+    wrong = command("en-pt", "--data", tmp_path / "p.tsv")
+    assert (wrong.returncode, "no column 'source'" in wrong.stderr) == (1, True)
