@@ -82,7 +82,7 @@ class _CommandTable(dict[str, Any]):
 
 
 # Commands that have commands of their own, each the function of its name in the module of its name.
-SUBCOMMANDS = {"models": ["fuse"]}
+SUBCOMMANDS = {"models": ["fuse", "calibrate"]}
 
 
 def _click_command(name: str, function: Callable[..., Any]) -> Any:

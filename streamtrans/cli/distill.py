@@ -1,14 +1,12 @@
 """`streamtrans distill`: training pairs from sentences and a teacher."""
 
 import os
-import sys
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from streamtrans.cli.progress import progress
+from streamtrans.cli.progress import Pace, progress, say
 
 
 def distill(
@@ -47,39 +45,12 @@ def distill(
     command = teacher_command(teacher, source_language, target_language)
     run = Distillation(read_sentences(sources, column), output)
     if run.done:
-        _say(f"going on after {run.done:,} of {len(run.sentences):,} sentences")
-    pace = _Pace(len(run.sentences), run.done)
+        say(f"going on after {run.done:,} of {len(run.sentences):,} sentences")
     with progress("translating", len(run.sentences), run.done) as advance:
-
-        def more(number: int) -> None:
-            for _ in range(number):
-                advance()
-            pace.tell(run.done)
-
-        run.translate(command, processes or os.cpu_count() or 1, more)
+        pace = Pace(len(run.sentences), run.done, advance)
+        run.translate(command, processes or os.cpu_count() or 1, pace.more)
     languages = source_language, target_language
     result = run.finish(Filters((), max_words, max_ratio, languages), languages, min_monotone)
-    rate = f"{pace.rate(run.done):.0f} sentences/s"
-    _say(f"wrote {result.written:,} pairs, mean monotonicity {result.monotone:.3f}; {rate}")
-    _say(f"dropped: {result.dropped}")
-
-
-class _Pace:
-    """Sentences a second and the time left, told now and then where no bar is drawn."""
-
-    def __init__(self, total: int, done: int):
-        self.total, self.first = total, done
-        self.began = self.told = time.monotonic()
-
-    def rate(self, done: int) -> float:
-        return (done - self.first) / max(1e-9, time.monotonic() - self.began)
-
-    def tell(self, done: int, every: float = 10.0) -> None:
-        if not sys.stderr.isatty() and time.monotonic() - self.told > every and done < self.total:
-            self.told = time.monotonic()
-            rate = self.rate(done)
-            _say(f"{done:,} of {self.total:,}, {rate:.0f} sentences/s, {(self.total - done) / rate / 60:.0f} min left")
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+    rate = f"{pace.rate:.0f} sentences/s"
+    say(f"wrote {result.written:,} pairs, mean monotonicity {result.monotone:.3f}; {rate}")
+    say(f"dropped: {result.dropped}")

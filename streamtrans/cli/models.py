@@ -61,7 +61,7 @@ def read_info(name: str, directory: Path) -> ModelInfo:
 
     settings = TranslationSettings.from_config(read_config(directory))
     ks: list[int | str] = ["inf" if k == inf else int(k) for k in settings.trained_wait_k]
-    weights = sorted(directory.glob("*.safetensors"))
+    weights = sorted(directory.glob("model*.safetensors"))
     size = sum(file.stat().st_size for file in directory.iterdir() if file.is_file())
     parameters = sum(count_parameters(file) for file in weights)
     return ModelInfo(

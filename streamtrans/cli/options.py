@@ -18,8 +18,8 @@ import typer
 
 from streamtrans.cli.sweep import GRIDS, swept
 from streamtrans.errors import UsageError
-from streamtrans.policies import POLICIES, MaxLag, Policy, WaitK, make_policy
-from streamtrans.policies.registry import flag
+from streamtrans.policies import POLICIES, MaxLag, Policy, WaitK, make_policy, parted
+from streamtrans.policies.registry import flag, listed
 
 Command = Callable[..., None]
 
@@ -71,8 +71,9 @@ POLICY_OPTIONS: dict[str, tuple[type, str, str]] = {
     "catch_up": (float, "C", "Write one word more per 1/C words written"),
     "max_wait": (int, "W", "Write at the latest when W words read are untranslated"),
     "min_wait": (int, "W", "Write only when W words read are untranslated"),
-    "threshold": (float, "P", "Write when the next word's probability is at least P"),
+    "threshold": (float, "P", "confident: least probability of the next word; learned: most regret to expect"),
     "max_entropy": (float, "H", "Write only when the entropy of the choice is at most H nats"),
+    "last": (int, "N", "Write when the model looks at none of the last N words read"),
     "agree": (int, "N", "Write what the last N continuations agree on"),
     "hold": (int, "N", "Keep the last N agreed words back"),
     "horizon": (int, "N", "Words that a continuation looks ahead"),
@@ -122,7 +123,7 @@ class PolicyChoice:
             return [make_policy(name, self.max_lag, k=k, **self.options) for k in ks]
         for key in self.options:
             owners = [owner for owner, entry in POLICIES.items() if key in entry.options]
-            raise UsageError(f"{flag(key)} needs --policy {' or '.join(owners)}")
+            raise UsageError(f"{flag(key)} needs --policy {listed(owners, 'or')}")
         return [default if self.max_lag is None else MaxLag(default, self.max_lag)]
 
     def _swept(self) -> list[Policy]:
@@ -144,7 +145,7 @@ class PolicyChoice:
 
 def policy_label(policy: Policy) -> str:
     """A policy in a few letters: "wait-k 3"."""
-    inside = policy.inside if isinstance(policy, MaxLag) else policy
+    inside, _ = parted(policy)
     k = getattr(inside, "k", None)
     return inside.name if k is None else f"{inside.name} {k:g}"
 

@@ -1,6 +1,7 @@
 """A progress bar on standard error, where somebody looks at it and nothing else is written."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -40,3 +41,31 @@ def _rate() -> "ProgressColumn":
             return Text(f"{task.speed:.1f}/s" if task.speed else "–/s")
 
     return Rate()
+
+
+class Pace:
+    """Moves a bar on, and tells the rate and the time left now and then where no bar is drawn."""
+
+    def __init__(self, total: int, done: int, advance: Advance):
+        self.total, self.first, self.done, self._advance = total, done, done, advance
+        self.began = self.told = time.monotonic()
+
+    @property
+    def rate(self) -> float:
+        """Sentences a second."""
+        return (self.done - self.first) / max(1e-9, time.monotonic() - self.began)
+
+    def more(self, number: int, every: float = 10.0) -> None:
+        """So many sentences are done; something is said if the last time was `every` seconds ago."""
+        self.done += number
+        for _ in range(number):
+            self._advance()
+        if not sys.stderr.isatty() and time.monotonic() - self.told > every and self.done < self.total:
+            self.told = time.monotonic()
+            left = (self.total - self.done) / self.rate / 60
+            say(f"{self.done:,} of {self.total:,}, {self.rate:.0f} sentences/s, {left:.0f} min left")
+
+
+def say(text: str) -> None:
+    """A line on standard error."""
+    print(text, file=sys.stderr)

@@ -16,7 +16,7 @@ from streamtrans.evaluation.files import write_atomically
 from streamtrans.evaluation.instances import Instance, unit_of
 from streamtrans.evaluation.report import Scores, save
 from streamtrans.evaluation.runs import LOG
-from streamtrans.policies import POLICIES, MaxLag, Policy
+from streamtrans.policies import POLICIES, Policy, parted
 
 if TYPE_CHECKING:
     from streamtrans.engine.events import Event
@@ -55,17 +55,17 @@ def as_instance(
 
 def policy_options(policy: Policy) -> dict[str, Any]:
     """Name and options of a policy, as the configuration of a run states them; k = ∞ is "inf"."""
-    inside = policy.inside if isinstance(policy, MaxLag) else policy
+    inside, max_lag = parted(policy)
     known = POLICIES[inside.name].options
     options = {f.name: getattr(inside, f.name) for f in fields(inside) if f.name in known}  # type: ignore[arg-type]
     stated = {name: _stated(value) for name, value in options.items()}
-    return {"policy": inside.name, **stated, "max_lag": policy.words if isinstance(policy, MaxLag) else None}
+    return {"policy": inside.name, **stated, "max_lag": max_lag}
 
 
 def described(policy: Policy) -> dict[str, Any]:
     """What a run says of its policy: keywords of `Run` and of `report.score`."""
     options = policy_options(policy)
-    wait_k = getattr(policy.inside if isinstance(policy, MaxLag) else policy, "k", None)
+    wait_k = getattr(parted(policy)[0], "k", None)
     return {"policy": options.pop("policy"), "wait_k": wait_k, "options": options}
 
 
@@ -87,14 +87,18 @@ def run_name(policy: Policy) -> str:
 
 
 def weights_digest(model: str) -> str:
-    """SHA-256 of the weights of a model; for an adapter, of its own and of the weights below it."""
+    """SHA-256 of the weights of a model and of its regret head; for an adapter, of its own and of what is below it."""
     from streamtrans.models.adapters import base_of
     from streamtrans.models.loading import find_model
+    from streamtrans.models.regret import FILE
+
+    def weights(directory: Path) -> list[Path]:
+        return sorted([*directory.glob("model*.safetensors"), *directory.glob(FILE)])
 
     directory = find_model(model)
-    files = sorted(directory.glob("model*.safetensors"))
+    files = weights(directory)
     if not files and (directory / "adapter_config.json").exists():
-        files = [directory / "adapters.safetensors", *sorted(find_model(base_of(directory)).glob("model*.safetensors"))]
+        files = [directory / "adapters.safetensors", *weights(find_model(base_of(directory)))]
     digest = hashlib.sha256()
     for file in files:
         with file.open("rb") as content:

@@ -4,32 +4,48 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from streamtrans.engine.instruments import Instrument
 from streamtrans.engine.requests import Forward, Prediction
+from streamtrans.models.attention_recorder import AttentionRecorder
 from streamtrans.runtime import mx
 
 
-def answers(requests: Sequence[Forward], logits: mx.array, end_id: int) -> list[Prediction]:
-    """Predictions for B requests from logits (B, R, V); a request that wants fewer than R rows takes the last ones."""
+def answers(
+    requests: Sequence[Forward],
+    hidden: mx.array,
+    logits: mx.array,
+    instrument: Instrument | None = None,
+    recorder: AttentionRecorder | None = None,
+) -> list[Prediction]:
+    """Predictions for B requests from hidden states (B, R, H) and logits (B, R, V) of the last rows.
+
+    A request that wants fewer than R rows takes the last ones. instrument: finds the evidence that requests ask for,
+    with what the pass wrote into the recorder that `recorder_for` gave it.
+    """
     if banned := [(row, request.banned) for row, request in enumerate(requests) if request.banned is not None]:
         rows, tokens = (mx.array(column) for column in zip(*banned, strict=True))
         logits[rows, -1, tokens] = -mx.inf
     best = mx.argmax(logits, axis=-1)
     wanted = [row[-request.rows :] for row, request in zip(np.array(best).tolist(), requests, strict=True)]
-    if not any(request.evidence for request in requests):
+    if instrument is None or not _asked(requests):
         return [Prediction(tokens) for tokens in wanted]
-    evidence = _evidence(logits[:, -1], best[:, -1], end_id)
-    mx.eval(evidence)
-    numbers = zip(*(np.array(part).tolist() for part in evidence), strict=True)
+    readings = instrument.read(hidden[:, -1], logits[:, -1], recorder)
+    mx.eval(readings)
+    numbers = {name: np.array(values).tolist() for name, values in readings.items()}
     return [
-        Prediction(tokens, *its) if request.evidence else Prediction(tokens)
-        for request, tokens, its in zip(requests, wanted, numbers, strict=True)
+        Prediction(tokens, **{name: values[row] for name, values in numbers.items()})
+        if request.evidence
+        else Prediction(tokens)
+        for row, (request, tokens) in enumerate(zip(requests, wanted, strict=True))
     ]
 
 
-def _evidence(logits: mx.array, best: mx.array, end_id: int) -> tuple[mx.array, mx.array, mx.array]:
-    """Probability of the best token, entropy in nats, probability of the end mark, each (B,), from logits (B, V)."""
-    logits = logits.astype(mx.float32)
-    logs = logits - mx.logsumexp(logits, axis=-1, keepdims=True)
-    chances = mx.exp(logs)
-    entropy = -mx.sum(chances * mx.maximum(logs, -1e9), axis=-1)  # a banned token's 0 × −inf is 0
-    return mx.take_along_axis(chances, best[:, None], axis=-1)[:, 0], entropy, chances[:, end_id]
+def recorder_for(
+    requests: Sequence[Forward], instrument: Instrument | None, source: np.ndarray
+) -> AttentionRecorder | None:
+    """What a pass must record for these requests; source: the columns of the source tokens, in order, (S,)."""
+    return AttentionRecorder(instrument.heads, source) if instrument and instrument.heads and _asked(requests) else None
+
+
+def _asked(requests: Sequence[Forward]) -> bool:
+    return any(request.evidence for request in requests)

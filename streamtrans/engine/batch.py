@@ -15,6 +15,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from streamtrans.engine.events import Event
+from streamtrans.engine.instruments import Instrument
 from streamtrans.engine.lockstep import Lockstep
 from streamtrans.engine.requests import Forward, Prediction, SourceWord
 from streamtrans.engine.session import as_event
@@ -56,6 +57,7 @@ class BatchEngine:
         self.policy = policy or translator.default_policy
         self.batch_size = batch_size or BATCH_SIZE
         self.segmented = 0
+        self._instrument = translator.instrument(self.policy)
 
     def translate(self, lines: Iterable[str]) -> Iterator[Result]:
         """As `translate_lines`."""
@@ -93,7 +95,7 @@ class BatchEngine:
                     rows = [row for future in done for row in future.result()]
                 yield from (row for row in rows if not row.waiting)
                 for group in self._groups(rows):  # a row whose next segment is due starts again in another group
-                    running.add(_workers().submit(_run_group, self.translator, group, stop))
+                    running.add(_workers().submit(_run_group, self.translator, self._instrument, group, stop))
         finally:
             stop.set()
             for future in running:
@@ -112,9 +114,11 @@ def _workers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(GROUPS, "lockstep", start_computing_thread)
 
 
-def _run_group(translator: "Translator", rows: "list[_Row]", stop: threading.Event) -> "list[_Row]":
+def _run_group(
+    translator: "Translator", instrument: Instrument | None, rows: "list[_Row]", stop: threading.Event
+) -> "list[_Row]":
     """Steps these rows together until each has finished or has another segment due; gives them back."""
-    group = Lockstep(translator.model, [row.plan.pop(0) for row in rows], translator.tokenizer.end_id)
+    group = Lockstep(translator.model, [row.plan.pop(0) for row in rows], instrument)
     active = rows
     while active and not stop.is_set():
         for row, answer in zip(active, group.answer([row.request for row in active]), strict=True):

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streamtrans.engine.answers import answers
+from streamtrans.engine.answers import answers, recorder_for
+from streamtrans.engine.instruments import Instrument
 from streamtrans.engine.requests import Forward, Prediction
 from streamtrans.models.lockstep_cache import LockstepCache
 from streamtrans.models.qwen2_streaming import Model
@@ -25,9 +26,9 @@ class Lockstep:
     It belongs to the thread that made it, as the streams of mlx do: several run side by side in as many threads.
     """
 
-    def __init__(self, model: Model, sources: Sequence[Sequence[int]], end_id: int):
+    def __init__(self, model: Model, sources: Sequence[Sequence[int]], instrument: Instrument | None = None):
         """Read the source tokens of every row: B sequences, of similar lengths if padding is to be cheap."""
-        self._model, self._end_id, self._sources = model, end_id, [list(source) for source in sources]
+        self._model, self._instrument, self._sources = model, instrument, [list(source) for source in sources]
         width = max(map(len, self._sources))
         self._read = np.zeros(len(sources), np.int64)
         self._written = np.zeros(len(sources), np.int64)
@@ -64,10 +65,13 @@ class Lockstep:
         positions = np.maximum(np.arange(width) - (width - lengths)[:, None] + self._written[:, None], 0)
         positions += self._model.args.target_position_offset
         rows = list(range(width - most_rows, width))
-        logits = self._model.forward(ids, positions, mask=self._mask(new), cache=self._caches, rows=rows)
+        recorder = recorder_for(requests, self._instrument, np.arange(self._first_target))
+        hidden = self._model.hidden(
+            ids, positions, mask=self._mask(new), cache=self._caches, rows=rows, recorder=recorder
+        )
         self._written += lengths
         self._seen = np.concatenate([self._seen, new], axis=1)
-        return answers(requests, logits, self._end_id)
+        return answers(requests, hidden, self._model.head(hidden), self._instrument, recorder)
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with these rows only, in this order."""

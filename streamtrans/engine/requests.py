@@ -21,7 +21,7 @@ class Forward:
     """One forward pass: forget everything if `fresh`, take back the last target tokens, append source, then target.
 
     `rows`: for how many of the last tokens the best successor is wanted; `banned` must not be that of the last one.
-    `evidence`: the probabilities at the last one are wanted too.
+    `evidence`: what the policy's instrument reads at the last one is wanted too.
     """
 
     source: list[int]
@@ -37,14 +37,16 @@ class Forward:
 class Prediction:
     """The best successor of each row asked for, in order.
 
-    At the last row, where evidence was asked for: probability of that successor, entropy in nats, and the probability
-    of the end mark.
+    At the last row, where evidence was asked for, what the policy's instrument reads, as `PolicyState` explains it, but
+    `attended` counts source tokens, from 0.
     """
 
     tokens: list[int]
     probability: float = 1.0
     entropy: float = 0.0
     end_probability: float = 0.0
+    regret: float = 0.0
+    attended: int = 0
 
 
 class Wait:

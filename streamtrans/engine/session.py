@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streamtrans.engine.answers import answers
+from streamtrans.engine.answers import answers, recorder_for
 from streamtrans.engine.events import Done, End, Event, Read, Revise, Write
+from streamtrans.engine.instruments import Instrument
 from streamtrans.engine.requests import Forward, Prediction, Request, SourceEnd, SourceWord, Step
 from streamtrans.engine.stream import Stream
 from streamtrans.errors import DataError, UsageError
@@ -32,8 +33,8 @@ def as_event(step: Step, time_ms: float | None) -> Event:
 class SingleRunner:
     """Answers the requests of one stream, with one cache; `passes` counts forward passes."""
 
-    def __init__(self, model: Model, end_id: int):
-        self._model, self._end_id = model, end_id
+    def __init__(self, model: Model, instrument: Instrument | None = None):
+        self._model, self._instrument = model, instrument
         self._cache = model.make_cache()
         self.passes = 0
 
@@ -50,8 +51,10 @@ class SingleRunner:
         kinds = np.array([SOURCE] * len(request.source) + [TARGET] * len(request.target), np.uint8)
         rows = range(len(tokens) - request.rows, len(tokens))
         with blas_threads(1):
-            logits = self._model.forward([tokens], kinds=kinds, cache=self._cache, rows=rows)
-            return answers([request], logits, self._end_id)[0]
+            source = np.flatnonzero(np.concatenate([self._cache[0].kinds, kinds]) == SOURCE)
+            recorder = recorder_for([request], self._instrument, source)
+            hidden = self._model.hidden([tokens], kinds=kinds, cache=self._cache, rows=rows, recorder=recorder)
+            return answers([request], hidden, self._model.head(hidden), self._instrument, recorder)[0]
 
 
 class Session:
@@ -62,7 +65,7 @@ class Session:
 
     def __init__(self, translator: "Translator", policy: Policy, clock: Callable[[], float] = time.perf_counter):
         self.translator, self.policy = translator, policy
-        self.runner = SingleRunner(translator.model, translator.tokenizer.end_id)
+        self.runner = SingleRunner(translator.model, translator.instrument(policy))
         self._stream = Stream(translator.tokenizer, translator.settings, policy)
         self._run = self._stream.run()
         self._request: Request = next(self._run)

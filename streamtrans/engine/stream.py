@@ -10,6 +10,7 @@ count need a draft of one token; those that compare continuations keep the whole
 verifies it, as in speculative decoding.
 """
 
+from bisect import bisect_right
 from collections.abc import Generator
 from math import inf
 
@@ -26,7 +27,7 @@ from streamtrans.engine.requests import (
     Step,
 )
 from streamtrans.models.settings import TranslationSettings
-from streamtrans.policies.base import Action, Continuation, NextToken, Policy, PolicyState, Revision
+from streamtrans.policies.base import Action, Continuation, Glance, Policy, PolicyState, Revision
 from streamtrans.text.tokenizer import Tokenizer
 from streamtrans.text.words import TargetWords, ends_clause, ends_sentence, join
 
@@ -56,6 +57,7 @@ class _Segment:
         self.state = PolicyState()
         self.unfed_source: list[int] = []
         self.source_tokens = 0
+        self.word_ends: list[int] = []  # source tokens up to and including each word
         self.longest_word = 0  # source tokens
         self.unfed_target = list(start_ids)  # written, but not yet in the cache
         self.last_fed = -1  # the last written token that is in the cache
@@ -119,7 +121,7 @@ class Stream:
         state, evidence = self._state, self.policy.evidence
         if not self._segment.source_tokens or self._target_too_long():
             return True
-        if isinstance(evidence, NextToken):
+        if isinstance(evidence, Glance):
             yield from self._predict()
         elif isinstance(evidence, Continuation):
             yield from self._look_ahead(evidence)
@@ -156,6 +158,7 @@ class Stream:
             tokens = tokens[:MAX_SOURCE_WORD_TOKENS]
         segment.unfed_source += tokens
         segment.source_tokens += len(tokens)
+        segment.word_ends.append(segment.source_tokens)
         segment.longest_word = max(segment.longest_word, len(tokens))
 
     def _finish_source(self) -> bool:
@@ -250,7 +253,8 @@ class Stream:
             answer = yield from self._forward(banned=banned)
             state = self._state
             state.probability, state.entropy = answer.probability, answer.entropy
-            state.end_probability = answer.end_probability
+            state.end_probability, state.regret = answer.end_probability, answer.regret
+            state.attended = 1 + bisect_right(segment.word_ends, answer.attended)
         draft.append(answer.tokens[-1])
         return answer.tokens[-1]
 
@@ -284,7 +288,7 @@ class Stream:
 
     def _forward(self, rows: int = 1, banned: int | None = None) -> Generator[Request, Answer, Prediction]:
         segment = self._segment
-        evidence = isinstance(self.policy.evidence, NextToken) and not self._state.source_finished
+        evidence = isinstance(self.policy.evidence, Glance) and not self._state.source_finished
         request = Forward(
             segment.unfed_source, segment.unfed_target, segment.take_back, segment.fresh, rows, banned, evidence
         )

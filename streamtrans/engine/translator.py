@@ -5,22 +5,30 @@ from functools import cached_property
 from math import inf
 from pathlib import Path
 
+from streamtrans.engine.instruments import AttentionInstrument, ChoiceInstrument, Instrument, RegretInstrument
 from streamtrans.engine.session import Session
 from streamtrans.errors import ModelError, UsageError
+from streamtrans.models.attention_recorder import Heads
 from streamtrans.models.loading import load_checkpoint
 from streamtrans.models.qwen2_streaming import Model
+from streamtrans.models.regret import RegretHead, load_regret_head
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import Policy, make_policy
+from streamtrans.policies.base import Attention, NextToken, Regret
 from streamtrans.text.tokenizer import Tokenizer, load_tokenizer
 
 
 @dataclass(frozen=True)
 class Translator:
-    """What is needed to translate; one may serve many sessions, one after the other or in turn."""
+    """What is needed to translate; one may serve many sessions, one after the other or in turn.
+
+    directory: of the checkpoint, with what only some policies need.
+    """
 
     model: Model
     tokenizer: Tokenizer
     settings: TranslationSettings
+    directory: Path = Path()
 
     def session(self, policy: Policy | None = None) -> Session:
         """A new live stream, with the checkpoint's own policy unless one is given."""
@@ -37,6 +45,32 @@ class Translator:
         except UsageError as error:
             raise ModelError(f"config.json: streamtrans.policy cannot be: {error}") from error
 
+    def instrument(self, policy: Policy) -> Instrument | None:
+        """What finds the evidence that a policy asks for; ModelError where the checkpoint lacks what it needs."""
+        if isinstance(policy.evidence, NextToken):
+            return ChoiceInstrument(self.tokenizer.end_id)
+        if isinstance(policy.evidence, Regret):
+            return RegretInstrument(self._regret_head)
+        return AttentionInstrument(self._alignment_heads) if isinstance(policy.evidence, Attention) else None
+
+    @cached_property
+    def _regret_head(self) -> RegretHead:
+        return load_regret_head(self.directory, self.model.args.hidden_size)
+
+    @property
+    def _alignment_heads(self) -> Heads:
+        heads, args = self.settings.alignment_heads, self.model.args
+        name = self.directory.name
+        if not heads:
+            raise ModelError(
+                f"{name} has no alignment heads, which policy alignatt needs; find them with: "
+                f"streamtrans models calibrate {name} --data PAIRS.tsv"
+            )
+        for layer, head in heads:
+            if layer >= args.num_hidden_layers or head >= args.num_attention_heads:
+                raise ModelError(f"config.json: streamtrans.alignment_heads: there is no head {head} in layer {layer}")
+        return heads
+
     def translate(self, sentence: str, policy: Policy | None = None) -> str:
         """The translation of one sentence, as a stream of its words would give it."""
         events = self.session(policy).feed_line(sentence)
@@ -50,4 +84,4 @@ def load(model: str | Path = "en-pt", adapter: Path | None = None) -> Translator
     """
     checkpoint = load_checkpoint(model, adapter=adapter)
     tokenizer = load_tokenizer(checkpoint.directory, checkpoint.settings.tokenizer, checkpoint.config)
-    return Translator(checkpoint.model, tokenizer, checkpoint.settings)
+    return Translator(checkpoint.model, tokenizer, checkpoint.settings, checkpoint.directory)

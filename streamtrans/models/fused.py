@@ -73,6 +73,8 @@ class FusedLayer(nn.Module):
         keys, values = remember(cache, entries, step.kinds)
         if step.rows is not None:
             queries, h = take_rows(queries.swapaxes(1, 2), step.rows).swapaxes(1, 2), take_rows(h, step.rows)
+        if step.recorder:
+            step.recorder.note(queries, keys, step.mask)
         h = add_product(h.reshape(-1, width), self._attend(queries, keys, values, step.mask), self.out)
         gate, up = mx.split(multiply(self._unit(h), self.gate_up), 2)
         return add_product(h, flat(gated(gate, up)), self.down).reshape(batch, -1, width)

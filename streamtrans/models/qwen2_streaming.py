@@ -14,6 +14,7 @@ import mlx.nn as nn
 import numpy as np
 
 from streamtrans.errors import ModelError
+from streamtrans.models.attention_recorder import AttentionRecorder
 from streamtrans.models.fused import FusedLayer, biased, can_fuse
 from streamtrans.models.masks import SOURCE, TARGET
 from streamtrans.models.panels import PanelEmbedding, PanelLinear, panel_width
@@ -99,8 +100,11 @@ class StreamingAttention(nn.Module):
         queries, keys = mx.split(turned, [self.n_heads], axis=2)
         keys, values = remember(cache, mx.concatenate([keys, values], axis=2).swapaxes(1, 2), step.kinds)
         queries, h, mask = pick_rows(step, queries, h)
-        mixed = mx.fast.scaled_dot_product_attention(queries.swapaxes(1, 2), keys, values, scale=self.scale, mask=mask)
-        return self.o_proj(mixed.swapaxes(1, 2).reshape(batch, queries.shape[1], -1)), h
+        queries = queries.swapaxes(1, 2)
+        if step.recorder:
+            step.recorder.note(queries * self.scale, keys, mask)
+        mixed = mx.fast.scaled_dot_product_attention(queries, keys, values, scale=self.scale, mask=mask)
+        return self.o_proj(mixed.swapaxes(1, 2).reshape(batch, queries.shape[2], -1)), h
 
 
 class MLP(nn.Module):
@@ -249,7 +253,7 @@ class Model(nn.Module):
         none, `is_reading` means nothing. position_ids: integers (L,) or (B, L), default: each stream goes on from its
         offset, target from `args.target_position_offset`; on the device they are not waited for.
         """
-        return self._head(self.model(tokens, cache, position_ids, is_reading))
+        return self.head(self.model(tokens, cache, position_ids, is_reading))
 
     def forward(
         self,
@@ -268,6 +272,22 @@ class Model(nn.Module):
         None for all. Returns (B, L or R, V). To remember only, evaluate the `state` of the caches instead of the
         logits: what is not evaluated is not computed.
         """
+        return self.head(self.hidden(ids, positions, kinds, mask, cache, rows))
+
+    def hidden(
+        self,
+        ids: mx.array | np.ndarray | Sequence[Sequence[int]],
+        positions: Positions | None = None,
+        kinds: np.ndarray | Sequence[int] | None = None,
+        mask: mx.array | np.ndarray | None = None,
+        cache: Sequence[Any] | None = None,
+        rows: Rows = None,
+        recorder: AttentionRecorder | None = None,
+    ) -> mx.array:
+        """Hidden states after the last norm, (B, L or R, H), which `head` turns into logits; arguments of `forward`.
+
+        recorder: notes where attention looks, if given.
+        """
         ids = ids if isinstance(ids, mx.array) else mx.array(np.asarray(ids))
         first = cache[0] if cache else None
         if kinds is None and hasattr(first, "source_offset"):
@@ -277,9 +297,10 @@ class Model(nn.Module):
         step = make_step(self.model._rotary, ids.shape[1], first, which, positions, offset, mask)
         if rows is not None and ids.shape[1] > 1:
             step = changed(step, rows=_as_rows(rows, ids.shape[1]))
-        return self._head(self.model.run(ids, step, cache))
+        return self.model.run(ids, changed(step, recorder=recorder) if recorder else step, cache)
 
-    def _head(self, h: mx.array) -> mx.array:
+    def head(self, h: mx.array) -> mx.array:
+        """Logits (..., V) of hidden states (..., H)."""
         return self.model.embed_tokens.as_linear(h) if self.args.tie_word_embeddings else self.lm_head(h)
 
     @property

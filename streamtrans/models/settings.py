@@ -14,7 +14,8 @@ class TranslationSettings:
     target_position_offset: position of the first target token. tokenizer: kind of its tokenizer. trained_wait_k: the
     k's it was trained with, infinity included. max_source_words: longer sources are cut into segments; None for no
     limit. length_ratio: target words to allow per source word. policy: name and options of the policy to use when
-    none is asked for.
+    none is asked for. alignment_heads: (layer, head) of the attention heads, from 0, that look at the source word to
+    translate.
     """
 
     target_position_offset: int = 0
@@ -25,6 +26,7 @@ class TranslationSettings:
     trained_wait_k: tuple[float, ...] = ()
     length_ratio: float = 2.0
     policy: dict[str, Any] | None = None
+    alignment_heads: tuple[tuple[int, int], ...] = ()
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "TranslationSettings":
@@ -41,7 +43,7 @@ class TranslationSettings:
             if not fits(value):
                 raise ModelError(f"config.json: streamtrans.{name} must be {wanted}, not {value!r}")
             if name in _FIELDS:
-                values[name] = tuple(map(float, value)) if name == "trained_wait_k" else value
+                values[name] = _TUPLES[name](value) if name in _TUPLES else value
         return cls(**values)
 
 
@@ -51,6 +53,10 @@ def _anything(_value: Any) -> bool:
 
 def _whole(value: Any, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(_whole(number, 0) for number in value)
 
 
 def _policy(value: Any) -> bool:
@@ -79,5 +85,14 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
         lambda v: isinstance(v, list) and all(k == "inf" or _whole(k, 1) for k in v),
     ),
     "length_ratio": ("a number above 0", lambda v: _whole(v, 1) or (isinstance(v, float) and v > 0)),
+    "alignment_heads": (
+        "a list of pairs, layer and head",
+        lambda v: isinstance(v, list) and all(map(_pair, v)),
+    ),
     "policy": ('an object with a "name" and numbers (or "inf"), or null', _policy),
+}
+
+_TUPLES: dict[str, Callable[[Any], Any]] = {
+    "trained_wait_k": lambda v: tuple(map(float, v)),
+    "alignment_heads": lambda v: tuple(map(tuple, v)),
 }

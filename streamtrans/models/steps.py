@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from streamtrans.models.attention_recorder import AttentionRecorder
 from streamtrans.runtime import mx
 
 Rows = slice | mx.array | None
@@ -17,12 +18,14 @@ class Step:
     phases: complex64 (heads|1, B|1, L, D/2), see `rotary`. kinds: uint8 (L,) or (B, L), what the tokens are, for a
     streaming cache. mask: bool (B|1, 1, L, N), true where a token sees an entry, or None for everything.
     rows: the tokens whose results the last layer is to give, a slice, int (R,) or (B, R), or None for all.
+    recorder: notes where attention looks, or None.
     """
 
     phases: mx.array
     kinds: np.ndarray | None = None
     mask: mx.array | None = None
     rows: Rows = None
+    recorder: AttentionRecorder | None = None
 
 
 def remember(cache: Any, entries: mx.array, kinds: np.ndarray | None) -> tuple[mx.array, mx.array]:

@@ -1,10 +1,12 @@
 """When to READ and when to WRITE; pure Python, no mlx, no input or output."""
 
 from streamtrans.policies.agree import Agree
+from streamtrans.policies.alignatt import AlignAtt
 from streamtrans.policies.base import Action, Policy, PolicyState, revises
 from streamtrans.policies.boundary import Boundary, WaitKFlush
 from streamtrans.policies.confident import Confident
-from streamtrans.policies.max_lag import MaxLag
+from streamtrans.policies.learned import Learned
+from streamtrans.policies.max_lag import MaxLag, parted
 from streamtrans.policies.registry import POLICIES, make_policy
 from streamtrans.policies.retranslate import Retranslate
 from streamtrans.policies.wait_k import WaitK
@@ -13,8 +15,10 @@ __all__ = [
     "POLICIES",
     "Action",
     "Agree",
+    "AlignAtt",
     "Boundary",
     "Confident",
+    "Learned",
     "MaxLag",
     "Policy",
     "PolicyState",
@@ -22,5 +26,6 @@ __all__ = [
     "WaitK",
     "WaitKFlush",
     "make_policy",
+    "parted",
     "revises",
 ]

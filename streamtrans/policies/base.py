@@ -18,6 +18,16 @@ class NextToken:
 
 
 @dataclass(frozen=True)
+class Regret:
+    """Evidence: how much of the next token's probability is expected to be lost by writing it before all is read."""
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Evidence: which source word the model looks at for the next token."""
+
+
+@dataclass(frozen=True)
 class Continuation:
     """Evidence: how the model would go on, up to `horizon` words beyond the written ones (None: to the end).
 
@@ -38,7 +48,13 @@ class Revision:
     mask_words: int = 0
 
 
-Evidence = NextToken | Continuation | Revision | None
+Glance = NextToken | Regret | Attention
+"""Evidence that comes with the pass that predicts the next target token."""
+
+Calibrated = Regret | Attention
+"""Evidence that a checkpoint must have been calibrated for."""
+
+Evidence = Glance | Continuation | Revision | None
 
 
 @dataclass
@@ -47,7 +63,8 @@ class PolicyState:
 
     clause_end, sentence_end: source words up to and including the last word read that closes a clause (a sentence),
     0 before there is one. source_finished: the end of the source has been read too. With `NextToken` evidence:
-    probability of the best next token, entropy of the choice in nats, end_probability of the end mark. With
+    probability of the best next token, entropy of the choice in nats, end_probability of the end mark. With `Regret`
+    evidence: the regret, from 0 to 1. With `Attention` evidence: the number, from 1, of the word attended to most. With
     `Continuation` evidence: agreed words beyond the written ones.
     """
 
@@ -59,6 +76,8 @@ class PolicyState:
     probability: float = 1.0
     entropy: float = 0.0
     end_probability: float = 0.0
+    regret: float = 0.0
+    attended: int = 0
     agreed: int = 0
 
     @property

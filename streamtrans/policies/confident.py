@@ -6,6 +6,7 @@ from math import inf, isnan
 
 from streamtrans.errors import UsageError
 from streamtrans.policies.base import Action, NextToken, PolicyState
+from streamtrans.policies.waits import check_waits, within_waits
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,9 @@ class Confident:
             raise UsageError(f"confident: threshold is {self.threshold:g}; it must be a probability from 0 to 1")
         if self.max_entropy < 0 or isnan(self.max_entropy):
             raise UsageError(f"confident: max-entropy is {self.max_entropy:g}; it must be 0 or more nats")
-        if not 1 <= self.min_wait <= self.max_wait:
-            raise UsageError(
-                f"confident: {self.min_wait} to {self.max_wait} is no range of waits; it must start from 1"
-            )
+        check_waits(self.name, self.min_wait, self.max_wait)
 
     def decide(self, state: PolicyState) -> Action:
         """WRITE when sure, or at the latest allowed moment."""
-        if state.lag < self.min_wait:
-            return Action.READ
         sure = state.probability >= self.threshold and state.entropy <= self.max_entropy
-        return Action.WRITE if sure or state.lag >= self.max_wait else Action.READ
+        return within_waits(state, self.min_wait, self.max_wait, sure)

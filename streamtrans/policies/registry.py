@@ -7,9 +7,11 @@ from math import inf
 
 from streamtrans.errors import UsageError
 from streamtrans.policies.agree import Agree
+from streamtrans.policies.alignatt import AlignAtt
 from streamtrans.policies.base import Policy
 from streamtrans.policies.boundary import Boundary, WaitKFlush
 from streamtrans.policies.confident import Confident
+from streamtrans.policies.learned import Learned
 from streamtrans.policies.max_lag import MaxLag
 from streamtrans.policies.retranslate import Retranslate
 from streamtrans.policies.wait_k import WaitK
@@ -32,8 +34,14 @@ POLICIES: dict[str, Entry] = {
     "confident": Entry(
         Confident,
         {"threshold": 0.5, "max_entropy": inf, "min_wait": 1, "max_wait": 9},
-        "write when the model is sure of the next word; the least lag for its quality",
+        "write when the model is sure of the next word; to compare with, wait-k measures better",
     ),
+    "learned": Entry(
+        Learned,
+        {"threshold": 0.1, "min_wait": 1, "max_wait": 9},
+        "write when more source would hardly change the next word; the best translation at a low lag",
+    ),
+    "alignatt": Entry(AlignAtt, {"last": 2}, "write while the model does not look at the last words read"),
     "boundary": Entry(Boundary, {"max_wait": 12}, "wait for the end of a clause; for captions that come in phrases"),
     "wait-k-flush": Entry(
         WaitKFlush, {"k": 3, "catch_up": 0}, "wait-k, all written at sentence ends; for several sentences a line"
@@ -51,6 +59,11 @@ def flag(option: str) -> str:
     return _FLAGS.get(option, "--" + option.replace("_", "-"))
 
 
+def listed(names: list[str], last: str = "and") -> str:
+    """Names as they are said: "a", "a and b", "a, b and c"."""
+    return f" {last} ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
 def make_policy(name: str, max_lag: int | None = None, **options: float | None) -> Policy:
     """The policy of this name; options that are None take their default.
 
@@ -65,6 +78,6 @@ def make_policy(name: str, max_lag: int | None = None, **options: float | None) 
     for key in given:
         if key not in entry.options:
             owners = [other for other, its in POLICIES.items() if key in its.options]
-            raise UsageError(f"{flag(key)} is an option of {' and '.join(owners) or 'no policy'}, not of {name}")
+            raise UsageError(f"{flag(key)} is an option of {listed(owners) or 'no policy'}, not of {name}")
     policy = entry.make(**(entry.options | given))
     return policy if max_lag is None else MaxLag(policy, max_lag)

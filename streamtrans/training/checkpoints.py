@@ -7,6 +7,8 @@ from typing import Any, cast
 from mlx.utils import tree_flatten, tree_unflatten
 
 from streamtrans.errors import DataError
+from streamtrans.policies import POLICIES, make_policy
+from streamtrans.policies.base import Calibrated
 from streamtrans.runtime import mx
 from streamtrans.training.files import copy_tokenizer
 
@@ -16,14 +18,24 @@ def write_model(
 ) -> None:
     """Writes a checkpoint in the Hugging Face layout, weights as they are if `exact`, else in config.json's dtype.
 
-    tokenizer: a directory whose tokenizer files are copied. Call it inside `written_aside`.
+    What was calibrated for other weights is left out of the configuration. tokenizer: a directory whose tokenizer files
+    are copied. Call it inside `written_aside`.
     """
     named = "float32" if exact else str(config.get("dtype") or config.get("torch_dtype") or "float32")
     dtype = {"bfloat16": mx.bfloat16, "float16": mx.float16}.get(named, mx.float32)
     floats = {name: w.astype(dtype) if mx.issubdtype(w.dtype, mx.floating) else w for name, w in weights.items()}
     mx.save_safetensors(str(directory / "model.safetensors"), floats, {"format": "pt"})
-    (directory / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    (directory / "config.json").write_text(json.dumps(_uncalibrated(config), indent=2) + "\n", encoding="utf-8")
     copy_tokenizer(tokenizer, directory)
+
+
+def _uncalibrated(config: dict[str, Any]) -> dict[str, Any]:
+    """A config.json without alignment heads, and without a default policy that needs them or a regret head."""
+    section = {name: value for name, value in config.get("streamtrans", {}).items() if name != "alignment_heads"}
+    name = (section.get("policy") or {}).get("name")
+    if name in POLICIES and isinstance(make_policy(name).evidence, Calibrated):
+        del section["policy"]
+    return config | {"streamtrans": section} if "streamtrans" in config else config
 
 
 def save_tree(file: Path, tree: Any) -> None:

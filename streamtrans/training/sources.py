@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+import numpy as np
+
 from streamtrans.errors import DataError
 from streamtrans.training.dataset import Filters, Pair
 
@@ -40,6 +42,18 @@ def read_tsv(path: str | Path, filters: Filters, source: str, target: str) -> li
     for text that is not UTF-8.
     """
     return _kept(_tsv(path, source, target), filters, str(path))
+
+
+def sample_tsv(path: str | Path, filters: Filters, columns: tuple[str, str], most: int, seed: int = 0) -> list[Pair]:
+    """As `read_tsv`, but of at most so many rows, drawn at random before the filters; columns: source, target."""
+    rng = np.random.default_rng(seed)
+    drawn: list[Row] = []
+    for number, row in enumerate(_tsv(path, *columns)):  # reservoir sampling: a table need not fit into memory
+        if len(drawn) < most:
+            drawn.append(row)
+        elif (place := int(rng.random() * (number + 1))) < most:
+            drawn[place] = row
+    return _kept(iter(drawn), filters, str(path))
 
 
 def _kept(rows: Iterator[Row], filters: Filters, where: str) -> list[Pair]:

@@ -4,6 +4,7 @@ import pytest
 
 from streamtrans.engine.translator import Translator, load
 from streamtrans.models.qwen2_streaming import Model, ModelArgs
+from streamtrans.models.regret import FILE, RegretHead, save_regret_head
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.runtime import mx
 
@@ -14,12 +15,18 @@ def en_pt():
 
 
 @pytest.fixture(scope="session")
-def random_translator(en_pt):
+def random_translator(en_pt, tmp_path_factory):
     """A model that knows nothing: it loops, never ends, and writes half characters, like a bad one on a bad day."""
+    directory = tmp_path_factory.mktemp("random")
     mx.random.seed(3)
     args = ModelArgs(
         vocab_size=8000, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2,
         tie_word_embeddings=True,
     )  # fmt: skip
-    settings = TranslationSettings(source_language="en", target_language="pt", max_source_words=12)
-    return Translator(Model(args), en_pt.tokenizer, settings)
+    settings = TranslationSettings(
+        source_language="en", target_language="pt", max_source_words=12, alignment_heads=((0, 1), (1, 0))
+    )
+    head = RegretHead(args.hidden_size)
+    head.outer.weight = head.outer.weight * 10  # so that it changes its mind
+    save_regret_head(head, directory / FILE)
+    return Translator(Model(args), en_pt.tokenizer, settings, directory)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from streamtrans.engine import session as session_module
 from streamtrans.engine.batch import WINDOW, BatchEngine, translate_lines
-from streamtrans.policies import Agree, Boundary, Confident, MaxLag, Retranslate, WaitK, WaitKFlush
+from streamtrans.policies import Agree, AlignAtt, Boundary, Confident, Learned, MaxLag, Retranslate, WaitK, WaitKFlush
 
 TIE = 1e-3
 LINES = [
@@ -24,7 +24,7 @@ LINES = [
 ]
 POLICIES = [
     WaitK(1), WaitK(3), WaitK(float("inf")), WaitK(2, catch_up=0.25), Boundary(), WaitKFlush(2), MaxLag(Boundary(), 3),
-    Agree(2), Confident(0.6), Retranslate(1),
+    Agree(2), Confident(0.6), Learned(0.05), AlignAtt(1), AlignAtt(3), Retranslate(1),
 ]  # fmt: skip
 
 
@@ -33,13 +33,21 @@ def seen(events):
 
 
 def smallest_margin(translator, policy, line, monkeypatch):
-    """How close the two best tokens of any choice in a session come; choices of a banned token aside."""
+    """How close the two best tokens of any choice in a session come, or what is judged to where it would be judged
+    otherwise; choices of a banned token aside."""
     margins, answers = [np.inf], session_module.answers
 
-    def noting(requests, logits, end_id):
-        best = np.sort(np.array(logits), axis=-1)[0, -requests[0].rows :]
+    def noting(requests, hidden, logits, instrument, recorder):
+        best = np.sort(np.array(logits[0]), axis=-1)[-requests[0].rows :]
         margins.append(float((best[:, -1] - best[:, -2]).min()))
-        return answers(requests, logits, end_id)
+        found = answers(requests, hidden, logits, instrument, recorder)
+        if requests[0].evidence and not isinstance(policy, AlignAtt):
+            judged = found[0].regret if isinstance(policy, Learned) else found[0].probability
+            margins.append(abs(judged - policy.threshold))
+        if recorder is not None:
+            looks = np.sort(np.array(recorder.weights[0, :, -1].mean(axis=0)))
+            margins.append(looks[-1] - looks[-2] if len(looks) > 1 else np.inf)
+        return found
 
     with monkeypatch.context() as patch:
         patch.setattr(session_module, "answers", noting)
@@ -116,6 +124,6 @@ def test_a_stream_that_reads_otherwise_than_planned_is_a_bug_and_said_so(en_pt):
     from streamtrans.engine.lockstep import Lockstep
     from streamtrans.engine.requests import Forward
 
-    group = Lockstep(en_pt.model, [[10, 11, 12]], en_pt.tokenizer.end_id)
+    group = Lockstep(en_pt.model, [[10, 11, 12]])
     with pytest.raises(RuntimeError, match="planned"):
         group.answer([Forward([10, 99], [2])])

@@ -1,14 +1,21 @@
 """Policies that look at what the model would say: the law still holds, and what they promise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from streamtrans.engine.batch import BatchEngine
 from streamtrans.engine.draft import Draft
 from streamtrans.engine.session import Session
+from streamtrans.engine.translator import Translator
+from streamtrans.errors import ModelError
+from streamtrans.models.loading import load_checkpoint
 from streamtrans.models.masks import SOURCE, TARGET, Entries, streaming_mask
-from streamtrans.policies import Agree, Confident, MaxLag, Retranslate, WaitK
+from streamtrans.models.regret import FILE, RegretHead, save_regret_head
+from streamtrans.policies import Agree, AlignAtt, Confident, Learned, MaxLag, Retranslate, WaitK
 
 SENTENCES = [
     "The government said on Monday that it would not change its policy before the elections next year.",
@@ -17,7 +24,8 @@ SENTENCES = [
 ]
 POLICIES = [
     Agree(2), Agree(3, horizon=3), Agree(2, hold=1, horizon=5), Confident(0.5), Confident(0.9, max_wait=4),
-    Confident(0, max_entropy=1.0), MaxLag(Agree(3), 2), WaitK(2),
+    Confident(0, max_entropy=1.0), Learned(0.05), Learned(0.3, min_wait=2, max_wait=4), MaxLag(Agree(3), 2),
+    AlignAtt(1), MaxLag(AlignAtt(3), 4), WaitK(2),
 ]  # fmt: skip
 quick = settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -90,6 +98,60 @@ def test_certainty_decides_between_the_bounds(en_pt):
     always_sure = delays(Confident(0.0, min_wait=2, max_wait=4))
     assert never_sure == [min(4 + i, 17) for i in range(len(never_sure))]
     assert always_sure == [min(2 + i, 17) for i in range(len(always_sure))]
+
+
+def test_regret_decides_between_the_bounds(en_pt):
+    def delays(policy):
+        return [e.delay for e in en_pt.session(policy).feed_line(SENTENCES[0]) if e.type == "write"]
+
+    assert delays(Learned(0.0, max_wait=4)) == delays(WaitK(4))
+    assert delays(Learned(1.0, min_wait=2)) == delays(WaitK(2))
+    assert sum(delays(Learned(0.01))[:8]) > sum(delays(Learned(0.6))[:8])
+
+
+def test_a_decision_costs_one_pass(en_pt):
+    """The pass that predicts the next word judges it: no more than a token written and a word read take."""
+    for sentence in SENTENCES:
+        session = en_pt.session(Learned(0.1))
+        found = session.feed_line(sentence)
+        tokens = sum(len(en_pt.tokenizer.encode_word(e.text, False)) for e in found if e.type == "write")
+        assert session.runner.passes <= len(sentence.split()) + tokens + 1
+
+
+def test_plain_layers_decide_as_fused_ones(en_pt):
+    plain = Translator(load_checkpoint("en-pt", fuse=False).model, en_pt.tokenizer, en_pt.settings, en_pt.directory)
+    for policy in (Learned(0.05), Confident(0.5), AlignAtt(2)):
+        for sentence in SENTENCES:
+            found = [[(e.type, e.text, e.delay) for e in t.session(policy).feed_line(sentence)] for t in (plain, en_pt)]
+            assert found[0] == found[1]
+
+
+def test_looking_further_back_waits_longer(en_pt):
+    def delays(policy):
+        return [e.delay for e in en_pt.session(policy).feed_line(SENTENCES[0]) if e.type == "write"]
+
+    assert sum(delays(AlignAtt(1))[:8]) < sum(delays(AlignAtt(4))[:8])
+
+
+def test_a_checkpoint_without_alignment_heads_says_what_to_do(en_pt):
+    for heads, message in [((), "streamtrans models calibrate"), (((9, 0),), "no head 0 in layer 9")]:
+        other = replace(en_pt, settings=replace(en_pt.settings, alignment_heads=heads))
+        with pytest.raises(ModelError, match=message):
+            other.session(AlignAtt())
+
+
+def test_a_checkpoint_without_the_head_says_what_to_do(en_pt, tmp_path):
+    bare = Translator(en_pt.model, en_pt.tokenizer, en_pt.settings, tmp_path)
+    assert bare.session(WaitK(3)).feed_line("Good morning.")
+    for start in (bare.session, lambda policy: BatchEngine(bare, policy)):
+        with pytest.raises(ModelError, match=r"has no regret head.*streamtrans models calibrate"):
+            start(Learned())
+    save_regret_head(RegretHead(8), tmp_path / FILE)
+    with pytest.raises(ModelError, match=r"damaged, or of another model.*streamtrans models calibrate"):
+        bare.session(Learned())
+    (tmp_path / FILE).write_bytes(b"no tensors")
+    with pytest.raises(ModelError, match="damaged"):
+        bare.session(Learned())
 
 
 def test_revisions_end_with_the_offline_translation(en_pt):

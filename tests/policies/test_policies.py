@@ -5,7 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamtrans.errors import UsageError
-from streamtrans.policies import POLICIES, Action, Boundary, MaxLag, PolicyState, WaitK, WaitKFlush, make_policy
+from streamtrans.policies import (
+    POLICIES,
+    Action,
+    AlignAtt,
+    Boundary,
+    Learned,
+    MaxLag,
+    PolicyState,
+    WaitK,
+    WaitKFlush,
+    make_policy,
+)
 
 
 def delays(policy, source_words, target_words, clause_ends=(), sentence_ends=()):
@@ -60,6 +71,33 @@ def test_max_lag_bounds_any_policy(words, source, policy):
         assert read - written <= words + 1
 
 
+def test_learned_waits_for_little_regret_within_its_bounds():
+    policy = Learned(0.2, min_wait=2, max_wait=4)
+    for read, written, regret, action in [
+        (1, 0, 0.0, Action.READ), (2, 0, 0.1, Action.WRITE), (3, 0, 0.2, Action.READ), (4, 0, 0.9, Action.WRITE),
+        (4, 1, 0.9, Action.READ),
+    ]:  # fmt: skip
+        assert policy.decide(PolicyState(source_read=read, target_written=written, regret=regret)) is action
+
+
+def test_alignatt_writes_while_the_last_words_are_not_looked_at():
+    for last, attended, action in [
+        (1, 4, Action.WRITE),
+        (1, 5, Action.READ),
+        (3, 2, Action.WRITE),
+        (3, 3, Action.READ),
+    ]:
+        assert AlignAtt(last).decide(PolicyState(source_read=5, attended=attended)) is action
+    with pytest.raises(UsageError, match="alignatt: last is 0"):
+        AlignAtt(0)
+
+
+@pytest.mark.parametrize("options", [{"threshold": 1.5}, {"threshold": float("nan")}, {"min_wait": 0}, {"max_wait": 0}])
+def test_learned_refuses_what_cannot_be(options):
+    with pytest.raises(UsageError, match="learned"):
+        Learned(**options)
+
+
 @pytest.mark.parametrize("k", [0, -1, 2.5, float("nan"), 10**400])
 def test_impossible_k(k):
     with pytest.raises(UsageError, match="wait-k"):
@@ -72,7 +110,7 @@ def test_registry_makes_each_policy_with_its_defaults():
 
 
 def test_registry_refuses_other_policies_options_and_unknown_names():
-    with pytest.raises(UsageError, match=r"--max-wait is an option of confident and boundary, not of wait-k"):
+    with pytest.raises(UsageError, match=r"--max-wait is an option of confident, learned and boundary, not of wait-k"):
         make_policy("wait-k", max_wait=3)
     with pytest.raises(UsageError, match="did you mean 'wait-k'"):
         make_policy("waitk")

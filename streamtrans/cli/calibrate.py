@@ -1,0 +1,57 @@
+"""`streamtrans models calibrate`: what policies need that look into a model, which itself stays as it is."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streamtrans.cli.options import PlainOption
+from streamtrans.cli.progress import Pace, progress, say
+from streamtrans.errors import UsageError
+
+
+def calibrate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="en-pt, a directory, or a Hub id.")],
+    data: Annotated[Path, typer.Option(metavar="FILE", help="Sentence pairs: TSV with a header, plain or .gz.")],
+    source_column: Annotated[str, typer.Option(metavar="NAME", help="Column of the source.")] = "source",
+    target_column: Annotated[str, typer.Option(metavar="NAME", help="Column of the target.")] = "target",
+    exclude_domain: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Leave out rows whose column domain says so.")
+    ] = None,
+    pairs: Annotated[int, typer.Option(metavar="N", min=10, help="Pairs to take at most, drawn at random.")] = 12_000,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write a copy of the model, not into it.")
+    ] = None,
+    plain: PlainOption = False,
+) -> None:
+    """Find what `--policy learned` and `--policy alignatt` need: a head by which a model judges its own next word, and
+    the attention heads that look at the word to translate.
+
+    The weights of the model stay as they are. Ctrl-C leaves everything as it was.
+
+    \b
+    Examples:
+      streamtrans models calibrate runs/mine/best --data pairs.tsv
+      streamtrans models calibrate organisation/name --data pairs.tsv.gz --pairs 20000 -o calibrated
+    """
+    if output and output.exists():
+        raise UsageError(f"{output} exists; choose another --output")
+    from streamtrans.models.loading import load_checkpoint
+    from streamtrans.text.tokenizer import load_tokenizer
+    from streamtrans.training.calibrate import calibrate, write_calibrated
+    from streamtrans.training.dataset import Filters
+    from streamtrans.training.moments import collator_for
+    from streamtrans.training.sources import sample_tsv
+
+    checkpoint = load_checkpoint(model)
+    settings = checkpoint.settings
+    tokenizer = load_tokenizer(checkpoint.directory, settings.tokenizer, checkpoint.config)
+    collator = collator_for(tokenizer, settings)
+    filters = Filters(exclude_domain or [], languages=(collator.source_language, collator.target_language))
+    chosen = sample_tsv(data, filters, (source_column, target_column), pairs)
+    say(f"{len(chosen):,} pairs; dropped: {filters.summary()}")
+    with progress("calibrating", len(chosen), shown=not plain) as advance:
+        found = calibrate(checkpoint.model, collator, chosen, Pace(len(chosen), 0, advance).more)
+    for line in found.lines():
+        say(line)
+    say(f"wrote {write_calibrated(checkpoint.directory, output, found)}")

@@ -1,0 +1,63 @@
+"""What policies ask of the model besides its best next token: an instrument a kind of evidence.
+
+A reading is made from the pass that predicts the next token, which therefore costs what it costs without.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from streamtrans.models.attention_recorder import AttentionRecorder, Heads
+from streamtrans.models.regret import RegretHead, best_and_entropy, log_probabilities
+from streamtrans.runtime import mx
+
+Readings = dict[str, mx.array]
+"""Each (B,), by the name that it has in `Prediction`."""
+
+
+class Instrument(Protocol):
+    """Reads the last row of a pass of B rows."""
+
+    @property
+    def heads(self) -> Heads:
+        """The attention heads that the pass must record."""
+
+    def read(self, hidden: mx.array, logits: mx.array, recorder: AttentionRecorder | None) -> Readings:
+        """From hidden states (B, H) after the last norm, the logits (B, V) that they give, and what was recorded."""
+
+
+@dataclass(frozen=True)
+class ChoiceInstrument:
+    """Probability of the best token, entropy of the choice in nats, probability of the end mark."""
+
+    end_id: int
+    heads: Heads = ()
+
+    def read(self, hidden: mx.array, logits: mx.array, recorder: AttentionRecorder | None) -> Readings:
+        """As `Instrument`."""
+        best, entropy = best_and_entropy(logits)
+        end = mx.exp(log_probabilities(logits)[:, self.end_id])
+        return {"probability": best, "entropy": entropy, "end_probability": end}
+
+
+@dataclass(frozen=True)
+class RegretInstrument:
+    """The regret to expect from writing the best token now."""
+
+    head: RegretHead
+    heads: Heads = ()
+
+    def read(self, hidden: mx.array, logits: mx.array, recorder: AttentionRecorder | None) -> Readings:
+        """As `Instrument`."""
+        return {"regret": self.head.regret(hidden, logits)}
+
+
+@dataclass(frozen=True)
+class AttentionInstrument:
+    """The source token, from 0, that the heads together look at most."""
+
+    heads: Heads
+
+    def read(self, hidden: mx.array, logits: mx.array, recorder: AttentionRecorder | None) -> Readings:
+        """As `Instrument`."""
+        assert recorder is not None
+        return {"attended": mx.argmax(recorder.weights[:, :, -1].mean(axis=1), axis=-1)}

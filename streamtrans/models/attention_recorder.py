@@ -1,0 +1,45 @@
+"""Where chosen attention heads look: noted by the layers of a forward pass that is asked to."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from streamtrans.runtime import mx
+
+Heads = Sequence[tuple[int, int]]
+"""Attention heads as (layer, head), both from 0."""
+
+
+class AttentionRecorder:
+    """The attention of a pass's last tokens to some of the entries they see.
+
+    Fast attention never has its weights as such, so those of the chosen heads and tokens are computed once more.
+    """
+
+    def __init__(self, heads: Heads, columns: np.ndarray, rows: int = 1):
+        """heads: whose attention is noted. columns: the entries of interest, (S,). rows: the last tokens, R of them."""
+        self._heads, self._columns, self._rows = heads, mx.array(columns), rows
+        self._layer = 0
+        self._found: list[mx.array] = []
+
+    def note(self, queries: mx.array, keys: mx.array, mask: mx.array | None) -> None:
+        """What each layer, in order, calls: queries (B, heads, L, D), times the scale, and keys (B, KV, N, D).
+
+        mask: as the layer has it, bool (B|1, 1, L, N) or what is added to scores, float32 (B|1, 1, heads/KV·L, N).
+        """
+        own = [head for layer, head in self._heads if layer == self._layer]
+        self._layer += 1
+        if not own:
+            return
+        group = queries.shape[1] // keys.shape[1]
+        chosen = queries[:, mx.array(own), -self._rows :], keys[:, mx.array([head // group for head in own])]
+        scores = chosen[0] @ chosen[1].swapaxes(-1, -2)
+        if mask is not None:
+            seen = mask[:, :, -self._rows :]  # of the copies a mask may hold for its groups, the last ones
+            scores = mx.where(seen, scores, -mx.inf) if seen.dtype == mx.bool_ else scores + seen
+        self._found.append(mx.softmax(scores.astype(mx.float32), axis=-1)[..., self._columns])
+
+    @property
+    def weights(self) -> mx.array:
+        """Attention weights (B, heads, R, S), heads by layer."""
+        return mx.concatenate(self._found, axis=1)

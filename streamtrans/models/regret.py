@@ -1,0 +1,76 @@
+"""The head that judges a model's own next token: how much of its probability reading the whole source would take away.
+
+It is trained once for a checkpoint whose weights are frozen (`streamtrans models calibrate`) and lies beside them in a
+file of its own, which is read only when a policy asks for it.
+"""
+
+from pathlib import Path
+
+import mlx.nn as nn
+from mlx.utils import tree_flatten
+
+from streamtrans.errors import ModelError
+from streamtrans.runtime import mx
+
+FILE = "regret_head.safetensors"
+WIDTH = 128
+
+
+class RegretHead(nn.Module):
+    """Two layers over `features`; SiLU written out, see `MLP`."""
+
+    def __init__(self, hidden_size: int):
+        super().__init__()
+        self.inner = nn.Linear(hidden_size + 2, WIDTH)
+        self.outer = nn.Linear(WIDTH, 1)
+
+    def __call__(self, features: mx.array) -> mx.array:
+        """Log-odds (B,) of the regret, from features (B, F)."""
+        inner = self.inner(features)
+        return self.outer(inner * mx.sigmoid(inner))[:, 0]
+
+    def regret(self, hidden: mx.array, logits: mx.array) -> mx.array:
+        """The regret to expect, 0 to 1, float32 (B,), from hidden states (B, H) and the logits (B, V) they give."""
+        return mx.sigmoid(self(features(hidden, logits)))
+
+
+def features(hidden: mx.array, logits: mx.array) -> mx.array:
+    """What the head sees, float32 (B, F): hidden state, 3 × probability of the best token, entropy in nats.
+
+    hidden (B, H): after the last norm; logits (B, V), of which some may be -∞.
+    """
+    best, entropy = best_and_entropy(logits)
+    return mx.concatenate([hidden.astype(mx.float32), 3 * best[:, None], entropy[:, None]], axis=1)
+
+
+def best_and_entropy(logits: mx.array) -> tuple[mx.array, mx.array]:
+    """Probability of the best token, and entropy of the choice in nats, float32 (B,), from logits (B, V)."""
+    logs = log_probabilities(logits)
+    entropy = -mx.sum(mx.exp(logs) * mx.maximum(logs, -1e9), axis=-1)  # a banned token's 0 × −inf is 0
+    return mx.exp(logs.max(axis=-1)), entropy
+
+
+def log_probabilities(logits: mx.array) -> mx.array:
+    """Float32 (B, V) from logits (B, V)."""
+    logits = logits.astype(mx.float32)
+    return logits - mx.logsumexp(logits, axis=-1, keepdims=True)
+
+
+def save_regret_head(head: RegretHead, file: Path) -> None:
+    """Writes the weights, float32."""
+    mx.save_safetensors(str(file), dict(tree_flatten(head.parameters())))
+
+
+def load_regret_head(directory: Path, hidden_size: int) -> RegretHead:
+    """The head of a checkpoint; ModelError if it has none, or one of another model."""
+    file, head = directory / FILE, RegretHead(hidden_size)
+    remedy = f"make one with: streamtrans models calibrate {directory.name} --data PAIRS.tsv"
+    if not file.exists():
+        raise ModelError(f"{directory.name} has no regret head, which policy learned needs; {remedy}")
+    try:
+        head.load_weights(str(file))
+    except (RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(f"{file} is damaged, or of another model ({reason}); {remedy}") from error
+    mx.eval(head.parameters())
+    return head

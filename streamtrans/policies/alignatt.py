@@ -1,0 +1,27 @@
+"""AlignAtt: write while attention does not fall on what was read last (Papi et al., Interspeech 2023)."""
+
+from dataclasses import dataclass
+
+from streamtrans.errors import UsageError
+from streamtrans.policies.base import Action, Attention, PolicyState
+
+
+@dataclass(frozen=True)
+class AlignAtt:
+    """Writes while the source word that the model looks at most is not one of the `last` words read.
+
+    A word that the translation needs is taken to be still coming if the best there is was read just now. Raises
+    UsageError for last < 1.
+    """
+
+    last: int = 2
+    name = "alignatt"
+    evidence = Attention()
+
+    def __post_init__(self) -> None:
+        if self.last < 1:
+            raise UsageError(f"alignatt: last is {self.last}; it must be at least 1 word")
+
+    def decide(self, state: PolicyState) -> Action:
+        """WRITE when the model looks further back."""
+        return Action.WRITE if state.attended <= state.source_read - self.last else Action.READ

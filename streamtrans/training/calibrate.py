@@ -1,0 +1,68 @@
+"""Calibrates a checkpoint for the policies that look into the model: its regret head and its alignment heads."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamtrans.models.attention_recorder import Heads
+from streamtrans.models.loading import read_config
+from streamtrans.models.qwen2_streaming import Model
+from streamtrans.models.regret import FILE, RegretHead, save_regret_head
+from streamtrans.training.alignment_heads import find_heads
+from streamtrans.training.collator import Collator
+from streamtrans.training.dataset import Pair
+from streamtrans.training.files import written_aside
+from streamtrans.training.regret_head import Measured, train_head
+
+PAIRS_FOR_HEADS = 600
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was found for a checkpoint; auc_of_heads as `find_heads` gives it."""
+
+    head: RegretHead
+    measured: Measured
+    heads: Heads
+    auc_of_heads: float
+
+    def lines(self) -> list[str]:
+        """What it is worth, in words."""
+        names = ", ".join(f"{layer}.{head}" for layer, head in self.heads)
+        return [*self.measured.lines(), f"AUC of where the alignment heads {names} look {self.auc_of_heads:.3f}"]
+
+
+def calibrate(
+    model: Model, collator: Collator, pairs: Sequence[Pair], advance: Callable[[int], None], seed: int = 0
+) -> Calibration:
+    """Trains the regret head and finds the alignment heads; arguments and errors as `train_head`."""
+    head, measured = train_head(model, collator, pairs, advance, seed)
+    some = pairs[:: max(1, len(pairs) // PAIRS_FOR_HEADS)]
+    return Calibration(head, measured, *find_heads(model, collator, some, seed))
+
+
+def write_calibrated(directory: Path, output: Path | None, found: Calibration) -> Path:
+    """Writes into the checkpoint, or into a copy of it at `output`; the directory. A kill spoils neither.
+
+    Raises OSError or StreamtransError where that cannot be written.
+    """
+    if output is None:
+        _write(directory, found)
+        return directory
+    with written_aside(output) as copy:
+        shutil.copytree(directory, copy, dirs_exist_ok=True)
+        _write(copy, found)
+    return output
+
+
+def _write(directory: Path, found: Calibration) -> None:
+    head, config = directory / f"new.{FILE}", directory / "config.json.new"
+    values = read_config(directory)
+    section = values.get("streamtrans", {}) | {"alignment_heads": [list(pair) for pair in found.heads]}
+    config.write_text(json.dumps(values | {"streamtrans": section}, indent=2) + "\n", encoding="utf-8")
+    save_regret_head(found.head, head)
+    os.replace(head, directory / FILE)
+    os.replace(config, directory / "config.json")
