@@ -67,22 +67,23 @@ def prefill(model: Model, length: int) -> Iterator[float]:
     yield milliseconds(lambda: source_read(model, tokens))
 
 
-def wait_k_word(model: Model, depth: Depth) -> Iterator[float]:
+def wait_k_word(model: Model, depth: Depth, count: int = 4) -> Iterator[float]:
     """The next word of a stream in wait-k: a source word read, a target word written."""
-    caches = source_read(model, depth.source)
-    write(model, caches, [], depth.target)
 
-    def step() -> None:
+    def step(caches: list[DualStreamingCache]) -> None:
         for cache in caches:
             cache.trim(1)
         write(model, caches, depth.word, depth.target[-1:])
         for token in depth.next_target[:-1]:
             write(model, caches, [], [token])
 
-    yield milliseconds(step)
+    for _ in range(count):
+        caches = source_read(model, depth.source)
+        write(model, caches, [], depth.target)
+        yield milliseconds(lambda caches=caches: step(caches))  # type: ignore[misc]
 
 
-def reencoded_word(model: Model, depth: Depth) -> Iterator[float]:
+def reencoded_word(model: Model, depth: Depth, count: int = 4) -> Iterator[float]:
     """The same word if what was read and written is encoded anew for it, as most systems of language models do."""
 
     def step() -> None:
@@ -91,7 +92,8 @@ def reencoded_word(model: Model, depth: Depth) -> Iterator[float]:
         for token in depth.next_target[:-1]:
             write(model, caches, [], [token])
 
-    yield milliseconds(step)
+    for _ in range(count):
+        yield milliseconds(step)
 
 
 def session(translator: Translator, sentence: str) -> Iterator[float]:
