@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from math import inf
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -37,6 +38,9 @@ ModelOption = Annotated[
     typer.Option(
         "--model", "-m", metavar="MODEL", help="en-pt, a directory, or a Hub id.", autocompletion=_embedded_models
     ),
+]
+AdapterOption = Annotated[
+    Path | None, typer.Option("--adapter", metavar="DIR", help="A low-rank adapter to put on the model.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable JSON on standard output.")]
 PlainOption = Annotated[bool, typer.Option("--plain", help="No colours, no redrawing.")]
