@@ -133,6 +133,7 @@ class Report(Section):
     validate_every: int = Field(default=500, ge=1)
     save_every: int = Field(default=100, ge=1)
     validation_ks: list[float] = Field(default=[1, 3, 5, math.inf], min_length=1)
+    tensorboard: bool | Path = Field(default=False, description="true for RUN/tensorboard, or a directory")
 
 
 ModelSource = Annotated[
