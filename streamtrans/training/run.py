@@ -151,11 +151,12 @@ class _Loop:
         try:
             likelihood, stopped = trainer.update(work.parts, work.labels, stop)
         except TrainingError as error:
-            place = work.place
+            place, last = work.place, trainer.run / "last"
+            kept = f"{last} holds the last good state that was saved" if last.exists() else "Nothing was saved yet"
             raise TrainingError(
                 f"step {trainer.progress.step + 1}: {error}; batch {place.batch} of chunk {place.chunk}, epoch "
-                f"{place.epoch}, which begins with {work.first[0][:60]!r}. {trainer.run / 'last'} holds the last good "
-                "state; try a lower optimiser.muon_rate and adamw_rate, or look at that batch"
+                f"{place.epoch}, which begins with {work.first[0][:60]!r}. {kept}; try a lower optimiser.muon_rate and "
+                "adamw_rate, or look at that batch"
             ) from error
         trainer.progress.place = work.place
         self.summed, self.labels = self.summed + likelihood, self.labels + work.labels
