@@ -3,8 +3,9 @@
     python scripts/train_torch.py configs/en-pt.yaml RUN_DIR [key=value …]
 
 The configuration, the collator and the mask are those of `streamtrans train`. Weights and activations are bf16; the
-optimiser keeps f32 masters under their Hugging Face names. RUN_DIR holds `last/` (weights, optimiser, place in the
-data: a run that is killed goes on from there exactly), `log.jsonl`, and `checkpoint/`, which streamtrans loads.
+optimiser keeps f32 masters under their Hugging Face names. RUN_DIR holds `start/` if the model is new, `last/`
+(weights, their average, optimiser, place in the data: a run that is killed goes on from there, exactly but for the
+masks of dropout), `log.jsonl`, and `checkpoint/`, which streamtrans loads. Needs streamtrans[train] and torch.
 On a CPU set MALLOC_MMAP_THRESHOLD_=2000000000 MALLOC_TRIM_THRESHOLD_=4000000000: a third of the time would otherwise go
 to page faults.
 """
@@ -12,7 +13,6 @@ to page faults.
 import argparse
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -22,12 +22,12 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
-from streamtrans.text.tokenizer import SentencePieceTokenizer
 from streamtrans.training.collator import IGNORE, Batch, Collator
-from streamtrans.training.config import NewModel, TrainConfig, load_config
+from streamtrans.training.config import TrainConfig, load_config
 from streamtrans.training.corpus import read_corpus
 from streamtrans.training.dataset import Position, batches, prefetched
-from streamtrans.training.files import recover, written_aside
+from streamtrans.training.files import copy_tokenizer, recover, written_aside
+from streamtrans.training.prepare import Origin, start_from
 
 FUSED = {
     "self_attn.qkv": ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
@@ -38,8 +38,8 @@ FUSED = {
 class Qwen2:
     """The streaming forward pass on bf16 working copies of f32 masters; q,k,v and gate,up are single matmuls."""
 
-    def __init__(self, config: dict, masters: dict[str, torch.Tensor], device: str):
-        self.config, self.masters, self.device = config, masters, device
+    def __init__(self, config: dict, masters: dict[str, torch.Tensor], device: str, dropout: float = 0.0):
+        self.config, self.masters, self.device, self.dropout = config, masters, device, dropout
         self.heads, self.kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
         self.width = config["hidden_size"] // self.heads
         self.members = dict(self._working_names())
@@ -76,20 +76,25 @@ class Qwen2:
                 self.masters[member].grad = part
             weight.grad = None
 
-    def loss(self, batch: Batch) -> tuple[torch.Tensor, int]:
-        """Summed negative log-likelihood of the labels, and their number."""
+    def loss(self, batch: Batch, smoothing: float = 0.0) -> tuple[torch.Tensor, torch.Tensor, int]:
+        """What to minimise and the negative log-likelihood, both summed over the labels, and the labels' number."""
         labels = torch.from_numpy(batch.labels).to(self.device)
         wanted = labels != IGNORE
         x = self._hidden(batch)[wanted]
-        logits = x @ self.working["model.embed_tokens.weight"].t()
-        return F.cross_entropy(logits.float(), labels[wanted], reduction="sum"), int(wanted.sum())
+        logits = (x @ self.working["model.embed_tokens.weight"].t()).float()
+        likelihood = F.cross_entropy(logits, labels[wanted], reduction="sum")
+        objective = likelihood
+        if smoothing:
+            spread = (logits.logsumexp(-1) - logits.mean(-1)).sum()
+            objective = (1 - smoothing) * likelihood + smoothing * spread
+        return objective, likelihood.detach(), int(wanted.sum())
 
     def _hidden(self, batch: Batch) -> torch.Tensor:
         ids = torch.from_numpy(batch.ids).to(self.device)
         bias = torch.zeros(batch.mask.shape, dtype=torch.bfloat16)
         bias = bias.masked_fill_(torch.from_numpy(~batch.mask), -1e4).to(self.device)[:, None, None]
         rotation = self._rotation(torch.from_numpy(batch.positions).to(self.device))
-        x = F.embedding(ids, self.working["model.embed_tokens.weight"])
+        x = self._dropped(F.embedding(ids, self.working["model.embed_tokens.weight"]))
         layers = self.config["num_hidden_layers"]
         for layer in range(layers):
             last = batch.source_length if layer == layers - 1 else 0  # nothing after needs the source's rows
@@ -100,10 +105,13 @@ class Qwen2:
         weights = self.working
         normed = self._norm(x, at + "input_layernorm.weight")
         attended = self._attention(at, normed, bias, rotation, first)
-        x = x[:, first:] + attended @ weights[at + "self_attn.o_proj.weight"].t()
+        x = x[:, first:] + self._dropped(attended @ weights[at + "self_attn.o_proj.weight"].t())
         normed = self._norm(x, at + "post_attention_layernorm.weight")
         gate, up = (normed @ weights[at + "mlp.gate_up.weight"].t()).chunk(2, -1)
-        return x + (F.silu(gate) * up) @ weights[at + "mlp.down_proj.weight"].t()
+        return x + self._dropped((F.silu(gate) * up) @ weights[at + "mlp.down_proj.weight"].t())
+
+    def _dropped(self, x: torch.Tensor) -> torch.Tensor:
+        return F.dropout(x, self.dropout) if self.dropout and torch.is_grad_enabled() else x
 
     def _attention(self, at: str, x: torch.Tensor, bias: torch.Tensor, rotation: tuple, first: int) -> torch.Tensor:
         weights, (batch, length, _) = self.working, x.shape
@@ -133,18 +141,19 @@ class Qwen2:
 class Trainer:
     """Model, optimisers and place in the data; saved and loaded whole."""
 
-    def __init__(self, config: TrainConfig, origin: Path, run: Path):
+    def __init__(self, config: TrainConfig, origin: Origin, run: Path):
         self.config, self.origin, self.run, self.step, self.place = config, origin, run, 0, Position()
         device = config.device if config.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(config.seed)
         self.last = run / "last"
         recover(self.last)
         resumed = (self.last / "state.json").exists()
-        directory = self.last if resumed else origin
+        directory = self.last if resumed else origin.directory
         weights = next(p for p in (directory / "stable.safetensors", directory / "model.safetensors") if p.exists())
         masters = {name: tensor.float().to(device) for name, tensor in load_file(weights).items()}
         masters.pop("lm_head.weight", None)
-        self.model = Qwen2(json.loads((origin / "config.json").read_text()), masters, device)
+        self.average = {name: tensor.clone() for name, tensor in masters.items()} if config.optimiser.average else None
+        self.model = Qwen2(origin.config, masters, device, config.optimiser.dropout)
         inner = [n for n, p in masters.items() if p.ndim == 2 and ".layers." in n]
         outer = [n for n in masters if n not in inner]
         o = config.optimiser
@@ -161,8 +170,8 @@ class Trainer:
 
     def train_step(self, batch: Batch) -> tuple[float, int]:
         """One update; summed loss and label count."""
-        loss, count = self.model.loss(batch)
-        (loss / count).backward()
+        objective, likelihood, count = self.model.loss(batch, self.config.optimiser.label_smoothing)
+        (objective / count).backward()
         self.model.gradients_to_masters()
         norm = torch.nn.utils.clip_grad_norm_(list(self.model.masters.values()), self.config.optimiser.clip_norm)
         if not torch.isfinite(norm):
@@ -172,15 +181,22 @@ class Trainer:
             optimiser.param_groups[0]["lr"] = self.full_rates[name] * share
             optimiser.step()
         self.model.refresh()
+        if self.average:
+            # Early on the average follows quickly: its start is the worst of all weights.
+            keep = min(self.config.optimiser.average, (1 + self.step) / (10 + self.step))
+            for name, weight in self.average.items():
+                weight.lerp_(self.model.masters[name].detach(), 1 - keep)
         self.step += 1
-        return float(loss.detach()), count
+        return float(likelihood), count
 
     def validate(self, collator: Collator, pairs: list) -> dict[str, float]:
-        """Negative log-likelihood per target token at each k."""
-        found = {}
+        """Negative log-likelihood per target token at each k, of the averaged weights if there are."""
+        model, found = self.model, {}
+        if self.average:
+            model = Qwen2(self.origin.config, self.average, self.model.device)
         with torch.no_grad():
             for k in self.config.report.validation_ks:
-                sums = [self.model.loss(collator.at_k(pairs[i : i + 64], k)) for i in range(0, len(pairs), 64)]
+                sums = [model.loss(collator.at_k(pairs[i : i + 64], k))[1:] for i in range(0, len(pairs), 64)]
                 found[f"nll_{k:g}"] = round(float(sum(s for s, _ in sums)) / sum(n for _, n in sums), 4)
         return found
 
@@ -193,6 +209,8 @@ class Trainer:
         with written_aside(self.last) as fresh:
             save_file(self.model.masters, fresh / "model.safetensors")
             save_file({key: value.contiguous() for key, value in tensors.items()}, fresh / "optimiser.safetensors")
+            if self.average:
+                save_file(self.average, fresh / "average.safetensors")
             (fresh / "state.json").write_text(json.dumps({"step": self.step, "place": asdict(self.place)}))
 
     def _resume(self) -> None:
@@ -206,24 +224,23 @@ class Trainer:
                     _, name, entry = key.split("/")
                     found.setdefault(self.names[kind].index(name), {})[entry] = value
             optimiser.load_state_dict({**optimiser.state_dict(), "state": found})
+        if self.average and (self.last / "average.safetensors").exists():
+            self.average = load_file(self.last / "average.safetensors", self.model.device)
 
     def export(self, to: Path) -> None:
         """Writes a checkpoint in the Hugging Face layout, bf16."""
         to.mkdir(parents=True, exist_ok=True)
-        for name in ("config.json", "tokenizer.model"):
-            shutil.copyfile(self.origin / name, to / name)
-        save_file({n: p.bfloat16() for n, p in self.model.masters.items()}, to / "model.safetensors", {"format": "pt"})
+        copy_tokenizer(self.origin.directory, to)
+        config = self.origin.config | {"torch_dtype": "bfloat16"}
+        (to / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        weights = self.average or self.model.masters
+        save_file({name: w.bfloat16() for name, w in weights.items()}, to / "model.safetensors", {"format": "pt"})
 
 
 def check_supported(config: TrainConfig) -> None:
     """Ends with a message where the configuration asks for what only `streamtrans train` does."""
     o = config.optimiser
-    asked = {"lora": config.lora, "dropout": o.dropout, "average": o.average, "label_smoothing": o.label_smoothing}
-    asked |= {
-        "sizes of a new model": isinstance(config.model, NewModel),
-        "micro_batches": o.micro_batches > 1,
-        "name=adamw": o.name != "muon",
-    }
+    asked = {"lora": config.lora, "micro_batches": o.micro_batches > 1, "name=adamw": o.name != "muon"}
     if unsupported := [name for name, wanted in asked.items() if wanted]:
         raise SystemExit(f"only `streamtrans train` knows {', '.join(unsupported)}")
 
@@ -237,15 +254,12 @@ def main() -> None:
     arguments = parser.parse_args()
     config, run = load_config(arguments.config, arguments.overrides), arguments.run
     check_supported(config)
-    assert isinstance(config.model, Path)
     corpus = read_corpus(config)
-    tokenizer = SentencePieceTokenizer(config.model / "tokenizer.model")
-    languages = config.data.source_language, config.data.target_language
-    collator = Collator(tokenizer, *languages, **config.mix.model_dump())
-    trainer = Trainer(config, config.model, run)
     run.mkdir(parents=True, exist_ok=True)
+    origin = start_from(config, corpus, run, make=not (run / "start").exists())
+    trainer = Trainer(config, origin, run)
     print(f"{len(corpus.pairs)} pairs, dropped {corpus.dropped}; from step {trainer.step}", flush=True)
-    run_loop(trainer, collator, corpus.pairs, corpus.validation)
+    run_loop(trainer, origin.collator, corpus.pairs, corpus.validation)
 
 
 def run_loop(trainer: Trainer, collator: Collator, pairs: list, validation: list) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from streamtrans.cli.live_output import SegmentedWarning, Words, Writer, json_line
 from streamtrans.cli.live_signals import SignalInbox
-from streamtrans.cli.options import JsonOption, ModelOption, PlainOption, PolicyChoice, takes_policy
+from streamtrans.cli.options import AdapterOption, JsonOption, ModelOption, PlainOption, PolicyChoice, takes_policy
 from streamtrans.errors import DataError, UsageError
 from streamtrans.policies import revises
 
@@ -25,6 +25,7 @@ LONGEST_PAUSE = 3600.0
 def live(
     choice: PolicyChoice,
     model: ModelOption = "en-pt",
+    adapter: AdapterOption = None,
     pause: Annotated[
         float | None, typer.Option("--pause", metavar="SECONDS", help="End the sentence after so much silence.")
     ] = None,
@@ -53,7 +54,7 @@ def live(
     def open_session() -> "Session":
         from streamtrans.engine.translator import load
 
-        translator = load(model)
+        translator = load(model, adapter)
         return translator.session(choice.policy(translator.default_policy))
 
     if sys.stdin.isatty():

@@ -40,6 +40,9 @@ ModelOption = Annotated[
         "--model", "-m", metavar="MODEL", help="en-pt, a directory, or a Hub id.", autocompletion=_embedded_models
     ),
 ]
+AdapterOption = Annotated[
+    Path | None, typer.Option("--adapter", metavar="DIR", help="A low-rank adapter to put on the model.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable JSON on standard output.")]
 PlainOption = Annotated[bool, typer.Option("--plain", help="No colours, no redrawing.")]
 LimitOption = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Only the first N sentences.")]

@@ -86,19 +86,20 @@ def run_name(policy: Policy) -> str:
     return "-".join(parts)
 
 
-def weights_digest(model: str) -> str:
-    """SHA-256 of the weights of a model and of its regret head; for an adapter, of its own and of what is below it."""
-    from streamtrans.models.adapters import base_of
-    from streamtrans.models.loading import find_model
+def model_record(model: str, adapter: Path | None) -> dict[str, Any]:
+    """What the configuration of a run says about its model: name, adapter if there is one, digest of the weights."""
+    named = {"model": model, "adapter": str(adapter)} if adapter else {"model": model}
+    return {**named, "weights": weights_digest(model, adapter)}
+
+
+def weights_digest(model: str, adapter: Path | None = None) -> str:
+    """SHA-256 of the weights of a model and of its regret head; with an adapter, of its own and of those below it."""
+    from streamtrans.models.loading import find_parts
     from streamtrans.models.regret import FILE
 
-    def weights(directory: Path) -> list[Path]:
-        return sorted([*directory.glob("model*.safetensors"), *directory.glob(FILE)])
-
-    directory = find_model(model)
-    files = weights(directory)
-    if not files and (directory / "adapter_config.json").exists():
-        files = [directory / "adapters.safetensors", *weights(find_model(base_of(directory)))]
+    directory, adapter = find_parts(model, adapter)
+    files = [adapter / "adapters.safetensors"] if adapter else []
+    files += sorted([*directory.glob("model*.safetensors"), *directory.glob(FILE)])
     digest = hashlib.sha256()
     for file in files:
         with file.open("rb") as content:

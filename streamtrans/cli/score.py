@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streamtrans.cli.options import (
+    AdapterOption,
     BatchSizeOption,
     JsonOption,
     LanguageOption,
@@ -42,6 +43,7 @@ def score(
     source: Annotated[Path | None, typer.Argument(metavar="SOURCE", help="Sentences to translate, one a line.")] = None,
     references: Annotated[Path | None, typer.Argument(metavar="REFERENCE", help="Their translations.")] = None,
     model: ModelOption = "en-pt",
+    adapter: AdapterOption = None,
     limit: LimitOption = None,
     batch_size: BatchSizeOption = None,
     sequential: Annotated[
@@ -79,7 +81,7 @@ def score(
     _check(from_log, reference, language, overlay, resume, save_log, comet)
     word_ms = _clock(word_ms, sequential)
     lags: Sequence[float] = parse_lags(at) if at else LAGS if choice.sweep else ()
-    title = from_log[0].resolve().name if from_log else Path(model).name
+    title = from_log[0].resolve().name if from_log else Path(adapter or model).name
     output = Output.of(title, overlay or [], language, as_json=as_json, plain=plain, lags=lags, plot=plot)
     quality = (*QUALITY, "COMET") if comet else QUALITY
     if from_log:
@@ -88,7 +90,7 @@ def score(
     else:
         from streamtrans.cli.test_set import TestSet
 
-        test_set = TestSet.of(source, references, limit, model)
+        test_set = TestSet.of(source, references, limit, model, adapter)
         options = {"batch_size": batch_size, "word_ms": word_ms, "sequential": sequential, "shown": not plain}
         runs, scores = _run(test_set, choice, save_log, resume, quality, options)
     if runs:  # else another rank has it all

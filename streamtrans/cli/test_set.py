@@ -8,7 +8,7 @@ from streamtrans.cli.corpus import read_parallel
 from streamtrans.cli.launch import Engine, Ranks
 from streamtrans.cli.live_output import SegmentedWarning
 from streamtrans.cli.progress import progress
-from streamtrans.cli.recording import RunFolder, as_instance, run_name, weights_digest
+from streamtrans.cli.recording import RunFolder, as_instance, model_record, run_name
 from streamtrans.errors import DataError, UsageError
 from streamtrans.evaluation.instances import Instance
 from streamtrans.policies import Policy
@@ -20,39 +20,41 @@ _SEQUENTIAL_CHUNK = 32
 
 
 class TestSet:
-    """Sources, references, and the model that translates them; on several ranks each has all of it."""
+    """Sources, references, and the model (maybe with an adapter) that translates them; each rank has all of it."""
 
     __test__ = False  # pytest, this is not a test
 
-    def __init__(self, source: Path, reference: Path, limit: int | None, model: str):
-        self._paths, self.model = (source, reference), model
+    def __init__(self, source: Path, reference: Path, limit: int | None, model: str, adapter: Path | None = None):
+        self._paths, self.model, self.adapter = (source, reference), model, adapter
         self.sources, self.references = read_parallel(source, reference, limit)
         self._ranks = Ranks()
         self._warn = SegmentedWarning(self._ranks.leads)
 
     @classmethod
-    def of(cls, source: Path | None, references: Path | None, limit: int | None, model: str) -> "TestSet":
+    def of(
+        cls, source: Path | None, references: Path | None, limit: int | None, model: str, adapter: Path | None
+    ) -> "TestSet":
         """The first `limit` sentences of two files. Raises UsageError where one is not given, DataError as reading."""
         if source is None or references is None:
             raise UsageError("score needs SOURCE and REFERENCE, or --from-log FILE")
-        return cls(source, references, limit, model)
+        return cls(source, references, limit, model, adapter)
 
     @cached_property
     def translator(self) -> "Translator":
         """The model, loaded when it is first asked for."""
         from streamtrans.engine.translator import load
 
-        return load(self.model)
+        return load(self.model, self.adapter)
 
     def configuration(self) -> dict[str, Any]:
         """What a run's folder says about it."""
         source, reference = map(str, self._paths)
         files = {"source": source, "reference": reference, "sentences": len(self.sources)}
-        return {"model": self.model, "weights": self._weights, **files}
+        return {**self._model_record, **files}
 
     @cached_property
-    def _weights(self) -> str:
-        return weights_digest(self.model)
+    def _model_record(self) -> dict[str, Any]:
+        return model_record(self.model, self.adapter)
 
     def translate(
         self,

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, Annotated, Any
 
 import typer
 
 from streamtrans.cli.corpus import Lines, count_lines, skip
 from streamtrans.cli.live_output import SegmentedWarning, json_line
 from streamtrans.cli.options import (
+    AdapterOption,
     BatchSizeOption,
     JsonOption,
     LimitOption,
@@ -23,7 +24,7 @@ from streamtrans.cli.options import (
     takes_policy,
 )
 from streamtrans.cli.progress import progress
-from streamtrans.cli.recording import RunFolder, as_instance, described, policy_options, weights_digest
+from streamtrans.cli.recording import RunFolder, as_instance, described, model_record, policy_options
 from streamtrans.engine.events import End, Event
 from streamtrans.errors import UsageError
 from streamtrans.evaluation.instances import Instance, write_log
@@ -39,6 +40,7 @@ def translate(
         Path | None, typer.Option("--output", "-o", metavar="OUT", help="Write here, not to standard output.")
     ] = None,
     model: ModelOption = "en-pt",
+    adapter: AdapterOption = None,
     save_log: SaveLogOption = None,
     resume: ResumeOption = False,
     limit: LimitOption = None,
@@ -66,9 +68,9 @@ def translate(
     ranks = Ranks()
     _check(file, output, resume, as_json, ranks.size)
     lines = Lines(file, limit)
-    translator = load(model)
+    translator = load(model, adapter)
     batches = BatchEngine(translator, choice.policy(translator.default_policy), batch_size)
-    log = _Log(save_log, model, file, batches.policy) if save_log else None
+    log = _Log(save_log, model_record(model, adapter) | {"source": str(file)}, batches.policy) if save_log else None
     done = ranks.from_leader(lambda: _resume(output, log, resume))
     engine = ranks.share(batches, WINDOW * batches.batch_size)
     shown = ranks.leads and not plain and (output is not None or not sys.stdout.isatty())
@@ -138,8 +140,7 @@ def _json_lines(number: int, events: list[Event]) -> str:
 class _Log:
     """The folder of a run without references."""
 
-    def __init__(self, directory: Path, model: str, source: Path, policy: Policy):
-        configuration = {"model": model, "weights": weights_digest(model), "source": str(source)}
+    def __init__(self, directory: Path, configuration: dict[str, Any], policy: Policy):
         self._folder = RunFolder(directory, configuration | policy_options(policy))
         self._policy = policy
         self._instances: list[Instance] = []

@@ -52,14 +52,14 @@ Run = Generator[Request, Answer, None]
 class _Segment:
     """What one cache holds: a sentence, or a part of one that is too long for the model."""
 
-    def __init__(self, start_ids: list[int], base: tuple[int, int]):
+    def __init__(self, tokenizer: Tokenizer, base: tuple[int, int]):
         self.base = base  # words of the sentence that came before: source, target
         self.state = PolicyState()
-        self.unfed_source: list[int] = []
-        self.source_tokens = 0
-        self.word_ends: list[int] = []  # source tokens up to and including each word
+        self.unfed_source = list(tokenizer.prompt_ids)
+        self.source_tokens = 0  # of words
+        self.word_ends: list[int] = []  # columns of the source up to and including each word, the prompt before them
         self.longest_word = 0  # source tokens
-        self.unfed_target = list(start_ids)  # written, but not yet in the cache
+        self.unfed_target = list(tokenizer.start_ids)  # written, but not yet in the cache
         self.last_fed = -1  # the last written token that is in the cache
         self.take_back = 0  # target entries that leave the cache before the next pass
         self.fresh = True
@@ -87,7 +87,7 @@ class Stream:
         self._begin_segment()
 
     def _begin_segment(self) -> None:
-        self._segment = _Segment(self.tokenizer.start_ids, (len(self.source), len(self.target)))
+        self._segment = _Segment(self.tokenizer, (len(self.source), len(self.target)))
         self._detokenizer = self.tokenizer.detokenizer()
         self._words = TargetWords(self._target_language)
 
@@ -158,7 +158,7 @@ class Stream:
             tokens = tokens[:MAX_SOURCE_WORD_TOKENS]
         segment.unfed_source += tokens
         segment.source_tokens += len(tokens)
-        segment.word_ends.append(segment.source_tokens)
+        segment.word_ends.append(len(self.tokenizer.prompt_ids) + segment.source_tokens)
         segment.longest_word = max(segment.longest_word, len(tokens))
 
     def _finish_source(self) -> bool:

@@ -43,12 +43,15 @@ def merge_adapter(model: Model, adapter: Path) -> None:
 
     Raises ModelError for an adapter that is unreadable or made for another model.
     """
-    read_adapter_config(adapter)
+    about = read_adapter_config(adapter)
+    if "lora_parameters" not in about:
+        raise ModelError(f"{adapter} is not an adapter in mlx-lm's format: its config has no lora_parameters")
     from mlx_lm.tuner.utils import load_adapters
 
     try:
         load_adapters(model, str(adapter))
     except (OSError, KeyError, ValueError, RuntimeError, AttributeError, TypeError) as error:
-        raise ModelError(f"{adapter} does not fit this model: {' '.join(str(error).split())}") from error
+        reason = str(error).splitlines()[:2][-1].strip()  # the first tensor that does not fit
+        raise ModelError(f"{adapter} does not fit this model (made for {about.get('model')}): {reason}") from error
     merged = [(name, module.fuse()) for name, module in model.named_modules() if hasattr(module, "lora_a")]
     model.update_modules(tree_unflatten(merged))

@@ -55,9 +55,7 @@ def load_checkpoint(path_or_name: str | Path, fuse: bool = True, adapter: Path |
     On CPU everything becomes float32, quantised weights too, and the layers are fused unless `fuse` is false, as
     training and saving want it. Raises ModelError with one line that says what is wrong.
     """
-    directory = find_model(path_or_name)
-    if adapter is None and (directory / "adapter_config.json").exists() and not (directory / "config.json").exists():
-        adapter, directory = directory, find_model(base_of(directory))
+    directory, adapter = find_parts(path_or_name, adapter)
     config = read_config(directory)
     config = with_adapter(config, adapter) if adapter else config
     settings = TranslationSettings.from_config(config)
@@ -75,6 +73,14 @@ def load_model(path_or_name: str | Path, fuse: bool = True) -> tuple[Model, dict
     """The model and config.json alone of `load_checkpoint`."""
     checkpoint = load_checkpoint(path_or_name, fuse)
     return checkpoint.model, checkpoint.config
+
+
+def find_parts(path_or_name: str | Path, adapter: Path | None = None) -> tuple[Path, Path | None]:
+    """Directories of a model and of the adapter to put on it, if any: what is named may itself be an adapter."""
+    directory = find_model(path_or_name)
+    if adapter is None and (directory / "adapter_config.json").exists() and not (directory / "config.json").exists():
+        return find_model(base_of(directory)), directory
+    return directory, adapter
 
 
 def find_model(path_or_name: str | Path) -> Path:

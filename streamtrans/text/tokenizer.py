@@ -30,9 +30,13 @@ class Tokenizer(Protocol):
     end_id: int
     space_after: bool
 
-    @property
-    def start_ids(self) -> list[int]:
-        """Tokens that open the target, fed before the first prediction."""
+    prompt_ids: list[int]
+    """Tokens in front of the source, there before any word."""
+    start_ids: list[int]
+    """Tokens that open the target, fed before the first prediction; one at least."""
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text as it is; special tokens that it spells out are such tokens."""
 
     def encode_word(self, word: str, first: bool) -> list[int]:
         """Token ids of one word alone, with its boundary mark; `first` in its text or not."""
@@ -61,12 +65,9 @@ class SentencePieceTokenizer:
         self.end_id: int = self._model.eos_id()
         if self._model.id_to_piece(self._model.encode("a b")[-1])[-1] != "▁":
             raise ModelError(f"{path}: white space must be a suffix (train with treat_whitespace_as_suffix)")
+        self.prompt_ids: list[int] = []
+        self.start_ids = [self.start_id]
         self._encode = lru_cache(maxsize=200_000)(lambda word: tuple(self._model.encode(word)))
-
-    @property
-    def start_ids(self) -> list[int]:
-        """The bos token."""
-        return [self.start_id]
 
     @cached_property
     def pieces(self) -> list[tuple[str, int]]:
@@ -81,6 +82,10 @@ class SentencePieceTokenizer:
                 silent = model.is_control(i) or model.is_unknown(i)
                 rows.append(("" if silent else piece.replace("▁", " "), -1))
         return rows
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of the words of a text."""
+        return list(self._model.encode(text))
 
     def encode_word(self, word: str, first: bool) -> list[int]:
         """Token ids of the word, the last of which carries the space after it."""
@@ -141,6 +146,8 @@ class HuggingFaceTokenizer:
         self.end_id: int = self._id(end_id, special.get("eos_token"), path)
         start_id = self.end_id if start_id is None else start_id
         self.start_id: int = self._id(start_id, special.get("bos_token"), path)
+        self.prompt_ids: list[int] = []
+        self.start_ids = [self.start_id]
         self._encode = lru_cache(maxsize=200_000)(
             lambda text: tuple(self._backend.encode(text, add_special_tokens=False).ids)
         )
@@ -151,10 +158,9 @@ class HuggingFaceTokenizer:
             raise ModelError(f"{path}: no end token; give eos_token_id in config.json")
         return int(found)
 
-    @property
-    def start_ids(self) -> list[int]:
-        """The bos token, or the end token where there is none."""
-        return [self.start_id]
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text, its special tokens recognised and none added."""
+        return list(self._backend.encode(text, add_special_tokens=False).ids)
 
     def encode_word(self, word: str, first: bool) -> list[int]:
         """Token ids of the word, a space in front of it unless it is the first."""
@@ -213,12 +219,28 @@ def _special_tokens(path: Path) -> dict[str, str]:
 def load_tokenizer(directory: str | Path, kind: str, config: dict[str, Any] | None = None) -> Tokenizer:
     """The tokenizer of a checkpoint directory; kind: "sentencepiece-suffix" or "huggingface".
 
-    config: its config.json, whose eos_token_id and bos_token_id count where the tokenizer does not name these tokens.
-    Raises ModelError for another kind or a file that is missing or unreadable.
+    config: its config.json, whose eos_token_id and bos_token_id count where the tokenizer does not name these tokens,
+    and whose `streamtrans` section may state prompt_ids and start_ids.
+    Raises ModelError for another kind, a file that is missing or unreadable, or ids that are none.
     """
+    tokenizer = _load(Path(directory), kind, config or {})
+    section = (config or {}).get("streamtrans", {})
+    tokenizer.prompt_ids = _known_ids(section, "prompt_ids", tokenizer.prompt_ids, tokenizer.vocab_size)
+    tokenizer.start_ids = _known_ids(section, "start_ids", tokenizer.start_ids, tokenizer.vocab_size)
+    return tokenizer
+
+
+def _known_ids(section: dict[str, Any], name: str, default: list[int], vocab_size: int) -> list[int]:
+    ids = section.get(name, default)
+    known = isinstance(ids, list) and all(type(i) is int and 0 <= i < vocab_size for i in ids)
+    if not known or len(ids) < len(default[:1]):  # a target cannot start with nothing
+        raise ModelError(f"config.json: streamtrans.{name} must be a list of ids below {vocab_size}, not {ids!r}")
+    return list(ids)
+
+
+def _load(directory: Path, kind: str, config: dict[str, Any]) -> Tokenizer:
     if kind == "sentencepiece-suffix":
-        return SentencePieceTokenizer(Path(directory) / "tokenizer.model")
+        return SentencePieceTokenizer(directory / "tokenizer.model")
     if kind == "huggingface":
-        ids = [_first(config.get(name)) if config else None for name in ("eos_token_id", "bos_token_id")]
-        return HuggingFaceTokenizer(directory, *ids)
+        return HuggingFaceTokenizer(directory, *(_first(config.get(name)) for name in ("eos_token_id", "bos_token_id")))
     raise ModelError(f"{directory}: unknown tokenizer kind {kind!r}; use sentencepiece-suffix or huggingface")

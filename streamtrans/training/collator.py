@@ -1,8 +1,9 @@
 """Pairs of sentences into one framework-neutral batch, with the positions and the mask that a live stream will have.
 
-A row is `[s_1 … s_S END][START t_1 … t_T]`, labels `t_1 … t_T END` on the second half only. Each source token carries
-the number of words that must have been read for it to be there; each target row the number that had been read when its
-label was chosen. `masks.streaming_mask` makes the mask of both, the same that inference uses.
+A row is `[PROMPT s_1 … s_S END][START t_1 … t_T]`, labels `t_1 … t_T END` on the second half only. Each source token
+carries the number of words that must have been read for it to be there, 0 for a prompt if there is one; each
+target row the number that had been read when its label was chosen. `masks.streaming_mask` makes the mask of both, the
+same that inference uses.
 """
 
 import re
@@ -104,12 +105,12 @@ class Collator:
         return fixed(pairs, np.random.default_rng(0))
 
     def lengths(self, pair: tuple[str, str]) -> tuple[int, int]:
-        """Tokens of the two halves of a pair's row, end and start marks included."""
+        """Tokens of the two halves of a pair's row, prompt, end and start marks included."""
         source, target = (
             sum(len(self.tokenizer.encode_word(word, i == 0)) for i, word in enumerate(units(text, language)))
             for text, language in zip(pair, (self.source_language, self.target_language), strict=True)
         )
-        return source + 1, target + len(self.tokenizer.start_ids)
+        return len(self.tokenizer.prompt_ids) + source + 1, target + len(self.tokenizer.start_ids)
 
     def _row(self, source: str, target: str, rng: np.random.Generator) -> tuple[Half, Half, list[int]]:
         if rng.random() < self.recogniser_share:
@@ -121,9 +122,10 @@ class Collator:
             schedule[-1] = EVERYTHING
         encode = self.tokenizer.encode_word
         pieces = [encode(word, i == 0) for i, word in enumerate(source_words)]
+        prompt = self.tokenizer.prompt_ids
         source_half = Half(
-            [token for word in pieces for token in word] + [self.tokenizer.end_id],
-            [i for i, word in enumerate(pieces, 1) for _ in word] + [len(source_words) + late],
+            prompt + [token for word in pieces for token in word] + [self.tokenizer.end_id],
+            [0] * len(prompt) + [i for i, word in enumerate(pieces, 1) for _ in word] + [len(source_words) + late],
         )
         pieces = [encode(word, i == 0) for i, word in enumerate(target_words)]
         tokens = [token for word in pieces for token in word]

@@ -103,6 +103,19 @@ class Optimiser(Section):
         return min(warm, min(1.0, max(0.0, (self.steps - step) / max(1, self.decay_steps))))
 
 
+class Prompt(Section):
+    """What stands around the source, for pretrained decoders; see `prompts`."""
+
+    instruction: str = Field(default="", description="text in front of the source")
+    chat: bool = Field(default=False, description="put both into the checkpoint's chat template")
+
+    @model_validator(mode="after")
+    def _something(self) -> "Prompt":
+        if not (self.chat or self.instruction.strip()):
+            raise ValueError("give an instruction, chat: true, or both")
+        return self
+
+
 class Lora(Section):
     """Low-rank adapters on the last layers in place of training every weight."""
 
@@ -120,6 +133,7 @@ class Report(Section):
     validate_every: int = Field(default=500, ge=1)
     save_every: int = Field(default=100, ge=1)
     validation_ks: list[float] = Field(default=[1, 3, 5, math.inf], min_length=1)
+    tensorboard: bool | Path = Field(default=False, description="true for RUN/tensorboard, or a directory")
 
 
 ModelSource = Annotated[
@@ -135,6 +149,7 @@ class TrainConfig(Section):
     data: Data
     mix: Mix = Mix()
     optimiser: Optimiser = Optimiser()
+    prompt: Prompt | None = None
     lora: Lora | None = None
     report: Report = Report()
     run: Path | None = Field(default=None, description="directory of the run; default runs/NAME of the configuration")

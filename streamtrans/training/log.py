@@ -1,16 +1,19 @@
-"""The log of a run, JSON lines, and its plot."""
+"""The log of a run, JSON lines, its plot, and TensorBoard where it is asked for."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+from streamtrans.errors import UsageError
+
 
 class RunLog:
     """`log.jsonl`: a row each time something is said; rows of steps that a resumed run repeats are taken out."""
 
-    def __init__(self, file: Path, step: int):
-        """Keeps the rows of a log up to a step."""
+    def __init__(self, file: Path, step: int, tensorboard: Path | None = None):
+        """Keeps the rows of a log up to a step. tensorboard: directory that gets the same numbers, if any."""
         self.file = file
+        self._board = _tensorboard(tensorboard, step) if tensorboard else None
         rows = [row for row in read_log(file) if row["step"] <= step] if file.exists() else []
         file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
@@ -18,6 +21,23 @@ class RunLog:
         """Appends one row."""
         with open(self.file, "a", encoding="utf-8") as log:
             log.write(json.dumps(row) + "\n")
+        if self._board:
+            for name in row.keys() - {"step", "time"}:
+                self._board.add_scalar(name, row[name], row["step"], row["time"])
+
+    def close(self) -> None:
+        """Ends it; TensorBoard's rows are written by a thread, which may be behind."""
+        if self._board:
+            self._board.close()
+
+
+def _tensorboard(directory: Path, step: int) -> Any:
+    """A writer that hides what was told after a step; UsageError where its package is missing."""
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError as error:
+        raise UsageError("report.tensorboard needs another package: pip install tensorboardX") from error
+    return SummaryWriter(str(directory), purge_step=step + 1)
 
 
 def read_log(file: Path) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from streamtrans.text.tokenizer import Tokenizer, load_tokenizer
 from streamtrans.training.collator import Collator
 from streamtrans.training.config import NewModel, TrainConfig
 from streamtrans.training.corpus import Corpus
+from streamtrans.training.prompts import rendered
 from streamtrans.training.vocabulary import make_checkpoint, translation_section
 
 
@@ -49,6 +50,9 @@ def start_from(config: TrainConfig, corpus: Corpus, run: Path, make: bool) -> Or
         raise ModelError(f"{directory} is quantised: train an adapter (lora.rank=8), or start from the full weights")
     section = translation_section(config.data, config.mix, settings.tokenizer)
     values["streamtrans"] = {**values.get("streamtrans", {}), **section}
+    if config.prompt:
+        values["streamtrans"] |= rendered(config.prompt, tokenizer, directory)
+        tokenizer = load_tokenizer(directory, settings.tokenizer, values)
     collator = Collator(
         tokenizer,
         config.data.source_language,

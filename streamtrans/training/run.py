@@ -63,8 +63,12 @@ def train(config: TrainConfig, run: Path, say: Say = lambda row: None, about: Sa
     if ranks.first:
         about(_facts(trainer, corpus))
     loop = _Loop(trainer, corpus, say)
-    with _noticing_interrupts() as interrupted:
-        stopped = loop.go(interrupted)
+    try:
+        with _noticing_interrupts() as interrupted:
+            stopped = loop.go(interrupted)
+    finally:
+        if loop.log:
+            loop.log.close()
     if ranks.first:
         plot_log(run / "log.jsonl", run / "log.png")
     return Outcome(run, trainer.progress.step, stopped, trainer.progress.best)
@@ -112,8 +116,13 @@ class _Loop:
     def __init__(self, trainer: Trainer, corpus: Corpus, say: Say):
         self.trainer, self.corpus, self.say = trainer, corpus, say
         self.talks = trainer.ranks.first
-        self.log = RunLog(trainer.run / "log.jsonl", trainer.progress.step) if self.talks else None
+        self.log = self._log() if self.talks else None
         self._reset()
+
+    def _log(self) -> RunLog:
+        run, asked = self.trainer.run, self.trainer.config.report.tensorboard
+        board = run / "tensorboard" if asked is True else asked or None
+        return RunLog(run / "log.jsonl", self.trainer.progress.step, board)
 
     def _reset(self) -> None:
         self.summed, self.labels, self.tokens, self.began = 0.0, 0, 0, time.perf_counter()
@@ -142,11 +151,12 @@ class _Loop:
         try:
             likelihood, stopped = trainer.update(work.parts, work.labels, stop)
         except TrainingError as error:
-            place = work.place
+            place, last = work.place, trainer.run / "last"
+            kept = f"{last} holds the last good state that was saved" if last.exists() else "Nothing was saved yet"
             raise TrainingError(
                 f"step {trainer.progress.step + 1}: {error}; batch {place.batch} of chunk {place.chunk}, epoch "
-                f"{place.epoch}, which begins with {work.first[0][:60]!r}. {trainer.run / 'last'} holds the last good "
-                "state; try a lower optimiser.muon_rate and adamw_rate, or look at that batch"
+                f"{place.epoch}, which begins with {work.first[0][:60]!r}. {kept}; try a lower optimiser.muon_rate and "
+                "adamw_rate, or look at that batch"
             ) from error
         trainer.progress.place = work.place
         self.summed, self.labels = self.summed + likelihood, self.labels + work.labels

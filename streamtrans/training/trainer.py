@@ -160,8 +160,8 @@ class Trainer:
             place, best = Position(**state["place"]), state["best"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{last} is not the state of a run of `streamtrans train` ({error!r})") from error
-        for name, value in self.progress.fixed.items():
-            if fixed.get(name) != value:
+        for name in {**self.progress.fixed, **fixed}:
+            if fixed.get(name) != (value := self.progress.fixed.get(name)):
                 raise UsageError(
                     f"{last} was trained with {name}={fixed.get(name)}, not {value}; choose another run=DIR"
                 )
@@ -184,4 +184,5 @@ def _fixed(config: TrainConfig, pairs: int) -> dict[str, str]:
     kept = {"model": values["model"], "lora": values["lora"], "seed": values["seed"], "pairs": pairs}
     kept |= {f"data.{name}": values["data"][name] for name in ("source_language", "target_language")}
     kept |= {f"optimiser.{name}": values["optimiser"][name] for name in ("name", "batch_tokens")}
+    kept |= {"prompt": values["prompt"]} if config.prompt else {}
     return {name: json.dumps(value) for name, value in kept.items()}

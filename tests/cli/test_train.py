@@ -2,6 +2,9 @@
 
 import json
 import os
+import re
+import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -131,13 +134,66 @@ def test_two_processes_train_as_one(whole, tmp_path):
         (["data.path=none.tsv"], 1, "none.tsv: No such file or directory"),
         (["data.max_words=1"], 1, "no pair left after filters; dropped 120 longer than 1 words"),
         (["model=nowhere"], 1, "no model 'nowhere'"),
+        (["data.path=empty.tsv"], 1, "empty.tsv: no pair left after filters; dropped 2 empty side"),
+        (["data.path=latin.tsv"], 1, "latin.tsv:2: not UTF-8 (invalid start byte)"),
+        (
+            ["data.path=null", "data.source_path=short.txt", "data.target_path=long.txt"],
+            1,
+            "short.txt has 2 lines, long.txt has 3; they must be parallel",
+        ),
+        (["model=small"], 1, "tokens, the model 100; they do not belong together"),
     ],
 )
 def test_mistakes_are_one_line(whole, tmp_path, arguments, code, message):
-    done = command("train", "-c", whole[0], *arguments, f"run={tmp_path / 'run'}")
+    (tmp_path / "empty.tsv").write_text("source\ttarget\nHello\t\n\tHallo\n")
+    (tmp_path / "latin.tsv").write_bytes("source\ttarget\nfeet\tFüße\n".encode("latin-1"))
+    (tmp_path / "short.txt").write_text("a\nb\n")
+    (tmp_path / "long.txt").write_text("a\nb\nc\n")
+    shutil.copytree(whole[0].parent / "run" / "best", tmp_path / "small")
+    about = json.loads((tmp_path / "small" / "config.json").read_text())
+    (tmp_path / "small" / "config.json").write_text(json.dumps({**about, "vocab_size": 100}))
+    done = command("train", "-c", whole[0], *arguments, "run=run", cwd=tmp_path)
     assert done.returncode == code
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_empty_pairs_are_left_out_and_counted(tmp_path):
+    config = toy_config(tmp_path, optimiser={"steps": 1})
+    with (tmp_path / "pairs.tsv").open("a") as pairs:
+        pairs.write("Hello.\t\n\tHallo.\n\t\n")
+    done = command("train", "-c", config, f"run={tmp_path / 'run'}")
+    assert done.returncode == 0, done.stderr
+    assert "dropped: 3 empty side" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("save_every", "kept"), [(1, "run/last holds the last good state"), (9, "Nothing was saved yet")]
+)
+def test_a_loss_that_is_not_a_number_ends_the_run(whole, tmp_path, save_every, kept):
+    overrides = ["optimiser.adamw_rate=1e30", f"report.save_every={save_every}"]
+    done = command("train", "-c", whole[0], *overrides, "run=run", cwd=tmp_path)
+    assert done.returncode == 1
+    said = done.stderr.splitlines()[-1]
+    assert re.search(r"step \d: loss nan, .*; batch \d of chunk 0, epoch 0, which begins with '", said)
+    assert kept in said
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "run" / "last").exists() is (save_every == 1)
+
+
+def test_a_full_disk_ends_the_run_and_what_was_saved_is_kept(whole, tmp_path):
+    small = ["unshare", "-rm", "sh", "-c", f'mount -t tmpfs -o size=1200k none {tmp_path} && exec "$@"', "sh"]
+    if not shutil.which("unshare") or subprocess.run([*small, "true"], capture_output=True).returncode:
+        pytest.skip("no small file system can be mounted here")
+    script = f'{shlex.join(PROGRAM)} train -c {whole[0]} report.save_every=1 run=run; echo "ended with $?"; ls run/last'
+    done = subprocess.run(
+        [*small, "sh", "-c", f"cd {tmp_path} && {script}"], capture_output=True, text=True, env=ENVIRONMENT, timeout=120
+    )
+    said = done.stderr.splitlines()[-1]
+    assert said == "streamtrans: run/last could not be saved: the disk is full; the checkpoint saved before is kept"
+    assert "Traceback" not in done.stderr
+    assert done.stdout.startswith("ended with 1\n")
+    assert "model.safetensors" in done.stdout
 
 
 def test_missing_packages_are_named(whole):

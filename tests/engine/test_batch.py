@@ -1,5 +1,8 @@
 """Batches give the events of sessions; where they do not, two tokens must have been as good as equal."""
 
+from copy import copy
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -92,6 +95,17 @@ def test_long_lines_are_cut_and_counted(random_translator, monkeypatch):
     found = list(engine.translate(lines))
     assert engine.segmented == 1
     assert_same(random_translator, WaitK(3), lines, found, monkeypatch)
+
+
+@pytest.mark.parametrize("policy", [WaitK(2), Agree(2), Confident(0.6)], ids=str)
+def test_a_prompt_is_read_at_the_start_of_each_segment(random_translator, policy, monkeypatch):
+    tokenizer = copy(random_translator.tokenizer)
+    tokenizer.prompt_ids, tokenizer.start_ids = [11, 12, 13, 14], [7, 8, 2]
+    prompted = replace(random_translator, tokenizer=tokenizer)
+    lines = ["a b c", " ".join("abcdefghij" * 5), "", "d e"]
+    found = list(translate_lines(prompted, lines, policy, batch_size=4))
+    assert_same(prompted, policy, lines, found, monkeypatch)
+    assert [seen(e) for _, e in found] != [seen(e) for _, e in translate_lines(random_translator, lines, policy)]
 
 
 def test_results_come_in_order_and_no_more_is_read_than_a_window(en_pt):

@@ -88,6 +88,19 @@ def test_prefix_sentencepiece_is_refused(tmp_path):
         SentencePieceTokenizer(tmp_path / "tokenizer.model")
 
 
+def test_a_checkpoint_may_state_prompt_and_start():
+    def loaded(**section):
+        return load_tokenizer(EMBEDDED, "sentencepiece-suffix", {"streamtrans": section})
+
+    plain = loaded()
+    assert (plain.prompt_ids, plain.start_ids) == ([], [plain.start_id])
+    framed = loaded(prompt_ids=[7, 8], start_ids=[9, 2])
+    assert (framed.prompt_ids, framed.start_ids) == ([7, 8], [9, 2])
+    for wrong in ({"prompt_ids": [8000]}, {"prompt_ids": ["Hi"]}, {"start_ids": []}, {"start_ids": 2}):
+        with pytest.raises(ModelError, match=f"streamtrans.{next(iter(wrong))} must be a list of ids below 8000"):
+            loaded(**wrong)
+
+
 @pytest.mark.parametrize("kind", ["sentencepiece-suffix", "huggingface", "words"])
 def test_missing_or_unknown_tokenizers_are_model_errors(tmp_path, kind):
     with pytest.raises(ModelError):

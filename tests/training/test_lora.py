@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -138,6 +139,52 @@ def test_an_adapter_is_loaded_by_name_beside_its_model_and_merged(adapted, qwen)
     load_adapters(unmerged, str(best))
     unmerged.eval()
     assert np.abs(np.array(unmerged.forward(ids)) - one).max() < 1e-4
+
+
+CHAT = "{% for m in messages %}<|user|>{{ m.content | trim }}<|endoftext|>{% endfor %}<|answer|>"
+
+
+@pytest.fixture
+def chatty(qwen, tmp_path):
+    """The same model with a chat template, whose marks are plain text to its tokenizer."""
+    shutil.copytree(qwen, tmp_path / "chatty")
+    about = {"eos_token": "<|endoftext|>", "chat_template": CHAT}
+    (tmp_path / "chatty" / "tokenizer_config.json").write_text(json.dumps(about))
+    return tmp_path / "chatty"
+
+
+@pytest.mark.parametrize("lora", [{}, {"lora": {"rank": 2}}], ids=["whole", "adapter"])
+def test_a_chat_is_rendered_once_and_goes_with_the_checkpoint(chatty, tmp_path, lora, monkeypatch):
+    prompt = {"instruction": "Say it in German.", "chat": True}
+    run(tmp_path, chatty, "chat", "optimiser.steps=2", prompt=prompt, **lora)
+    with pytest.raises(UsageError, match=r"trained with prompt=.*German.*, not None; choose another"):
+        run(tmp_path, chatty, "chat", **lora)
+    monkeypatch.setitem(sys.modules, "transformers", None)  # what translates needs no templates
+    for name in ("best", "last"):
+        tokenizer = load(tmp_path / "chat" / name).tokenizer
+        assert tokenizer.prompt_ids == tokenizer.encode("<|user|>Say it in German.\n")
+        assert tokenizer.start_ids == tokenizer.encode("<|endoftext|><|answer|>")
+        assert tokenizer.start_ids[0] == tokenizer.end_id, "a mark, not the letters of its name"
+    if not lora:
+        run(tmp_path, tmp_path / "chat" / "last", "on", "optimiser.steps=1")
+        assert load(tmp_path / "on" / "best").tokenizer.prompt_ids == tokenizer.prompt_ids, "it is kept"
+
+
+def test_an_instruction_without_a_chat_is_text_before_the_source(qwen, tmp_path):
+    run(tmp_path, qwen, "plain", "optimiser.steps=1", prompt={"instruction": "English to German:"})
+    tokenizer = load(tmp_path / "plain" / "best").tokenizer
+    assert tokenizer.prompt_ids == tokenizer.encode("English to German:\n")
+    assert tokenizer.start_ids == [tokenizer.start_id]
+
+
+def test_chats_that_cannot_be_made(qwen, chatty, tmp_path):
+    with pytest.raises(ModelError, match="no chat can be made"):
+        run(tmp_path, qwen, "x", prompt={"chat": True})
+    (chatty / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|endoftext|>", "chat_template": "hello"}))
+    with pytest.raises(ModelError, match="does not show the message once"):
+        run(tmp_path, chatty, "x", prompt={"chat": True})
+    with pytest.raises(UsageError, match="prompt: Value error, give an instruction, chat: true, or both"):
+        run(tmp_path, qwen, "x", prompt={"chat": False})
 
 
 def test_models_fuse_writes_a_checkpoint_of_its_own(adapted, qwen):

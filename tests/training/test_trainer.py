@@ -4,7 +4,9 @@ import errno
 import json
 import os
 import signal
+import sys
 import threading
+import types
 
 import pytest
 from toy_pairs import toy_config
@@ -216,6 +218,36 @@ def test_fine_tuning_a_checkpoint_starts_from_it(first):
     path, _, rows = first
     _, told = run(path, "tuned", f"model={path / 'run' / 'best'}", "optimiser.steps=3")
     assert losses(told)[0] < losses(rows)[-1] + 0.2
+
+
+@pytest.mark.parametrize(("value", "where"), [("true", "run/tensorboard"), ("boards", "boards")])
+def test_tensorboard_gets_the_rows_of_the_log(tmp_path, monkeypatch, value, where):
+    told = {}
+
+    class Writer:
+        def __init__(self, directory, purge_step):
+            told["began"] = directory, purge_step
+
+        def add_scalar(self, name, number, step, time):
+            told[name, step] = number, time
+
+        def close(self):
+            told["closed"] = True
+
+    monkeypatch.setitem(sys.modules, "tensorboardX", types.SimpleNamespace(SummaryWriter=Writer))
+    monkeypatch.chdir(tmp_path)
+    toy_config(tmp_path)
+    _, rows = run(tmp_path, "run", "optimiser.steps=2", f"report.tensorboard={value}")
+    assert told.pop("began")[0].endswith(where)
+    assert told.pop("closed")
+    names = ("epoch", "loss", "tokens_per_s", "rate", "nll_1", "nll_3")
+    assert told == {(n, row["step"]): (row[n], row["time"]) for row in rows for n in names if n in row}
+
+
+def test_tensorboard_missing(first, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with pytest.raises(UsageError, match="pip install tensorboardX"):
+        run(first[0], "board", "report.tensorboard=true")
 
 
 def test_log_survives_a_cut_line_and_is_drawn(tmp_path):

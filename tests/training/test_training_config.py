@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from toy_pairs import toy_config
 
 from streamtrans.errors import UsageError
-from streamtrans.training.config import Data, Lora, Mix, NewModel, Optimiser, Report, TrainConfig, load_config
+from streamtrans.training.config import Data, Lora, Mix, NewModel, Optimiser, Prompt, Report, TrainConfig, load_config
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
@@ -88,6 +88,6 @@ def test_rates_by_hand():
 
 def test_every_key_is_in_the_documentation():
     told = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
-    sections = [TrainConfig, Data, Mix, Optimiser, Lora, Report, NewModel]
+    sections = [TrainConfig, Data, Mix, Optimiser, Prompt, Lora, Report, NewModel]
     missing = [name for section in sections for name in section.model_fields if name not in told]
     assert not missing
