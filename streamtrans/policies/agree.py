@@ -10,13 +10,14 @@ from streamtrans.policies.base import Action, Continuation, PolicyState
 class Agree:
     """Writes a word once the last `agree` tentative continuations have had it, and `hold` agreed words follow it.
 
-    `horizon`: words that a continuation goes beyond the written ones. Raises UsageError for agree < 2, hold < 0, or a
-    horizon that cannot hold a word and those that follow it.
+    `horizon`: words that a continuation goes beyond the written ones; what is beyond a first difference is decoded anew
+    after each READ, so that a far horizon costs passes, and words that are agreed too early. Raises UsageError for
+    agree < 2, hold < 0, or a horizon that cannot hold a word and those that follow it.
     """
 
     agree: int = 2
     hold: int = 0
-    horizon: int = 4
+    horizon: int = 2
     name = "agree"
 
     def __post_init__(self) -> None:

@@ -29,7 +29,7 @@ class Entry:
 POLICIES: dict[str, Entry] = {
     "wait-k": Entry(WaitK, {"k": 3, "catch_up": 0}, "stay k words behind; the plain, predictable choice"),
     "agree": Entry(
-        Agree, {"agree": 2, "hold": 0, "horizon": 4}, "write what successive readings agree on; for offline models too"
+        Agree, {"agree": 2, "hold": 0, "horizon": 2}, "write what successive readings agree on; for offline models too"
     ),
     "confident": Entry(
         Confident,
