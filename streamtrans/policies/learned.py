@@ -11,13 +11,13 @@ from streamtrans.policies.waits import check_waits, within_waits
 class Learned:
     """Between a lag of `min_wait` and of `max_wait` words, writes when the regret to expect is below `threshold`.
 
-    A higher threshold writes earlier. Below min_wait it reads, at max_wait it writes. Raises UsageError for values out
-    of range.
+    A higher threshold writes earlier; with a far max_wait, what is written late comes in bursts and measures worse.
+    Below min_wait it reads, at max_wait it writes. Raises UsageError for values out of range.
     """
 
-    threshold: float = 0.1
+    threshold: float = 0.05
     min_wait: int = 1
-    max_wait: int = 9
+    max_wait: int = 4
     name = "learned"
     evidence = Regret()
 

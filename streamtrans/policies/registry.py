@@ -38,7 +38,7 @@ POLICIES: dict[str, Entry] = {
     ),
     "learned": Entry(
         Learned,
-        {"threshold": 0.1, "min_wait": 1, "max_wait": 9},
+        {"threshold": 0.05, "min_wait": 1, "max_wait": 4},
         "write when more source would hardly change the next word; the best translation at a low lag",
     ),
     "alignatt": Entry(AlignAtt, {"last": 2}, "write while the model does not look at the last words read"),
