@@ -17,12 +17,12 @@ def _grid(**values: Sequence[float]) -> Settings:
 # One line a policy, from little lag to much: an average lag of about 2 to 7 words, where curves are compared.
 GRIDS: dict[str, Settings] = {
     "wait-k": _grid(k=(1, 2, 3, 4, 5, 7)),
-    "agree": _grid(hold=(0, 1, 2, 3)),
+    "agree": _grid(hold=(0, 1, 2, 3), horizon=(2, 3, 4, 5)),
     "confident": _grid(threshold=(0.2, 0.3, 0.4, 0.5, 0.6, 0.7), max_wait=(2, 3, 4, 5, 6, 7)),
     "learned": _grid(
-        threshold=(0.3, 0.2, 0.1, 0.1, 0.15, 0.1, 0.05, 0.05),
-        min_wait=(1, 1, 1, 1, 2, 2, 2, 3),
-        max_wait=(4, 4, 3, 4, 4, 5, 5, 6),
+        threshold=(0.3, 0.2, 0.1, 0.05, 0.05, 0.05, 0.02, 0.02, 0.02),
+        min_wait=(1, 1, 1, 1, 1, 2, 2, 2, 3),
+        max_wait=(3, 3, 3, 3, 4, 4, 4, 5, 6),
     ),
     "alignatt": _grid(last=(1, 2, 3, 4)),
     "boundary": _grid(max_wait=(1, 2, 3, 4, 6, 8)),
