@@ -31,7 +31,7 @@ class NewModel(Section):
 class Files(Section):
     """Where pairs are: one table, two texts with equal numbers of lines, or a Hugging Face dataset."""
 
-    path: Path | None = Field(default=None, description="TSV with a header, or JSONL (.jsonl); plain or .gz")
+    path: Path | None = Field(default=None, description="TSV with a header, or JSONL (.jsonl); plain, .gz or .xz")
     source_path: Path | None = None
     target_path: Path | None = None
     dataset: str | None = Field(default=None, description="Hugging Face dataset id")

@@ -4,6 +4,7 @@ The ids go into the checkpoint, so that no template engine is needed to translat
 first, as if it had been there before any word; what stands between source and answer opens the target.
 """
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ def rendered(prompt: "Prompt", tokenizer: Tokenizer, directory: Path) -> dict[st
 
 def _chat(message: str, directory: Path) -> tuple[str, str]:
     """What a checkpoint's chat template puts before the source in the message, and between it and the answer."""
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")  # it would advise to install PyTorch
     from transformers import PreTrainedTokenizerFast
 
     try:

@@ -2,9 +2,10 @@
 
 import gzip
 import json
+import lzma
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def read_pairs(files: "Files", filters: Filters) -> list[Pair]:
 
 
 def read_tsv(path: str | Path, filters: Filters, source: str, target: str) -> list[Pair]:
-    """Pairs of a tab-separated file (plain or .gz) with a header that names the columns `source` and `target`.
+    """Pairs of a tab-separated file (plain, .gz or .xz) with a header that names the columns `source` and `target`.
 
     A column `domain` is used by the filters. Raises DataError with file and line for a missing column or field, and
     for text that is not UTF-8.
@@ -68,25 +69,24 @@ def _kept(rows: Iterator[Row], filters: Filters, where: str) -> list[Pair]:
 
 
 def lines_of(path: str | Path) -> Iterator[str]:
-    """The lines of a UTF-8 text, plain or .gz, without their ends; only "\\n" ends a line.
+    """The lines of a UTF-8 text, plain, .gz or .xz, without their ends; only "\\n" ends a line.
 
-    Raises DataError that names the file, and the line where it is not UTF-8.
+    Raises DataError that names the file, and the line that is not UTF-8.
     """
     number = 0
     try:
         with _open(path) as lines:
             for number, line in enumerate(lines, 1):  # noqa: B007  (the number is for the error)
-                yield line.removesuffix("\n").removesuffix("\r")
+                yield line.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 ({error.reason} after line {number})") from error
-    except (OSError, EOFError) as error:
+        raise DataError(f"{path}:{number}: not UTF-8 ({error.reason})") from error
+    except (OSError, EOFError, lzma.LZMAError) as error:
         raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _open(path: str | Path) -> IO[str]:
-    if str(path).endswith(".gz"):
-        return gzip.open(path, "rt", encoding="utf-8", newline="\n")
-    return open(path, encoding="utf-8", newline="\n")
+def _open(path: str | Path) -> IO[bytes]:
+    packed: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
+    return cast(IO[bytes], packed.get(Path(path).suffix, open)(path, "rb"))
 
 
 def _tsv(path: str | Path, source: str, target: str) -> Iterator[Row]:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import lzma
 import sys
 import types
 
@@ -28,12 +29,11 @@ def test_tsv_with_other_columns_and_domains(tmp_path):
     assert filters.dropped == {"domain speech": 1}
 
 
-@pytest.mark.parametrize("packed", [False, True])
-def test_every_kind_of_file(tmp_path, packed):
+@pytest.mark.parametrize(("suffix", "pack"), [("", bytes), (".gz", gzip.compress), (".xz", lzma.compress)])
+def test_every_kind_of_file(tmp_path, suffix, pack):
     def write(name, text):
-        data = text.encode()
-        path = tmp_path / (name + ".gz" * packed)
-        path.write_bytes(gzip.compress(data) if packed else data)
+        path = tmp_path / (name + suffix)
+        path.write_bytes(pack(text.encode()))
         return path
 
     table = write("a.tsv", "source\ttarget\n" + "".join(f"{s}\t{t}\n" for s, t in PAIRS))
@@ -88,13 +88,15 @@ def test_what_is_wrong_is_said_with_file_and_line(tmp_path):
     assert failure(tmp_path, b"en\tpt\na\tb\n") == "x.tsv:1: no column 'source'; the header has en, pt"
     assert failure(tmp_path, b"") == "x.tsv:1: no column 'source'; the header has "
     assert failure(tmp_path, b"source\ttarget\na\tb\nc\n") == "x.tsv:3: 1 columns, the header has 2"
-    assert failure(tmp_path, b"source\ttarget\na\tb\n\xff\xfe\n").startswith("x.tsv: not UTF-8 (invalid start byte")
-    assert failure(tmp_path, "Füße".encode("utf-16")).startswith("x.tsv: not UTF-8")
+    assert failure(tmp_path, b"source\ttarget\na\tb\n\xff\xfe\n").startswith("x.tsv:3: not UTF-8 (invalid start byte")
+    assert failure(tmp_path, "Füße".encode("utf-16")).startswith("x.tsv:1: not UTF-8")
     assert "no pair left after filters; dropped 2 empty side" in failure(tmp_path, b"source\ttarget\na\t\n\tb\n")
     assert failure(tmp_path, b"not json\n", "x.jsonl").startswith("x.jsonl:1: not JSON")
     assert failure(tmp_path, b'{"source": 3, "target": "b"}\n', "x.jsonl") == "x.jsonl:1: source is not text but 3"
     assert failure(tmp_path, b'["a"]\n', "x.jsonl") == "x.jsonl:1: no 'source'; there is ['a']"
     assert "not a gzipped file" in failure(tmp_path, b"source\ttarget\n", "x.tsv.gz").lower()
+    assert "input format not supported" in failure(tmp_path, b"source\ttarget\n", "x.tsv.xz").lower()
+    assert "ended before" in failure(tmp_path, lzma.compress(b"source\ttarget\n" * 9)[:-9], "x.tsv.xz").lower()
     with pytest.raises(DataError, match="No such file"):
         read(path=tmp_path / "none.tsv")
 
