@@ -15,6 +15,7 @@ import pytest
 from streamtrans.cli.launch import Ranks
 from streamtrans.engine.translator import load
 from streamtrans.errors import StreamtransError
+from streamtrans.policies import WaitK
 from streamtrans.runtime import mx
 
 COMMAND = [sys.executable, "-m", "streamtrans", "translate"]
@@ -53,7 +54,7 @@ def test_a_line_in_a_line_out(source, tmp_path, en_pt):
     out = tmp_path / "out.pt"
     result = translate(source, "-o", out, "--wait-k", 3)
     assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")
-    assert out.read_text().split("\n") == [en_pt.translate(line) for line in TEXT.split("\n")]
+    assert out.read_text().split("\n") == [en_pt.translate(line, WaitK(3)) for line in TEXT.split("\n")]
     assert translate("-", "--wait-k", 3, "--batch-size", 1, stdin=TEXT).stdout.decode() == out.read_text()
     assert translate(source, "--limit", 3).stdout.decode().count("\n") == 3
 
@@ -154,7 +155,7 @@ def test_resuming_gives_what_one_run_gives(tmp_path, source):
     translate(source, "-o", out, "--save-log", log, "--resume")
     assert out.read_bytes() == whole.read_bytes()
     assert (log / "instances.log").read_bytes() == expected
-    assert "was started with k 3, not 5" in error_of(
+    assert "was started with policy 'learned', not 'wait-k'" in error_of(
         translate(source, "-o", out, "--save-log", log, "--resume", "--wait-k", 5)
     )
 
@@ -194,7 +195,7 @@ def test_only_the_leader_complains_of_what_it_cannot_resume(source, tmp_path):
     translate(*arguments[:-1])
     launch = [LAUNCHER, "-n", "2", "--backend", "ring", "--", *COMMAND]
     result = translate(*arguments, "--wait-k", 5, command=launch)
-    assert "was started with k 3, not 5" in result.stderr.decode()
+    assert "was started with policy 'learned', not 'wait-k'" in result.stderr.decode()
     assert "another rank" not in result.stderr.decode()
 
 
@@ -238,8 +239,8 @@ launch.PATIENCE = float(sys.argv[1])
 ranks = launch.Ranks()
 ranks.size, ranks._group = 2, None
 launch.signal.signal(launch.signal.SIGTERM, launch._stopped)
-print("waiting", flush=True)
 try:
+    print("waiting", flush=True)
     ranks.gather("mine")
 except StreamtransError as error:
     print(error)
