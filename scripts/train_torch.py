@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
+from streamtrans.training.checkpoints import write_config
 from streamtrans.training.collator import IGNORE, Batch, Collator
 from streamtrans.training.config import TrainConfig, load_config
 from streamtrans.training.corpus import read_corpus
@@ -182,8 +183,7 @@ class Trainer:
             optimiser.step()
         self.model.refresh()
         if self.average:
-            # Early on the average follows quickly: its start is the worst of all weights.
-            keep = min(self.config.optimiser.average, (1 + self.step) / (10 + self.step))
+            keep = self.config.optimiser.kept(self.step)
             for name, weight in self.average.items():
                 weight.lerp_(self.model.masters[name].detach(), 1 - keep)
         self.step += 1
@@ -231,8 +231,7 @@ class Trainer:
         """Writes a checkpoint in the Hugging Face layout, bf16."""
         to.mkdir(parents=True, exist_ok=True)
         copy_tokenizer(self.origin.directory, to)
-        config = self.origin.config | {"torch_dtype": "bfloat16"}
-        (to / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        write_config(to, self.origin.config | {"torch_dtype": "bfloat16"})
         weights = self.average or self.model.masters
         save_file({name: w.bfloat16() for name, w in weights.items()}, to / "model.safetensors", {"format": "pt"})
 

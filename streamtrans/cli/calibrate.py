@@ -12,7 +12,7 @@ from streamtrans.errors import UsageError
 
 def calibrate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="en-pt, a directory, or a Hub id.")],
-    data: Annotated[Path, typer.Option(metavar="FILE", help="Sentence pairs: TSV with a header, plain or .gz.")],
+    data: Annotated[Path, typer.Option(metavar="FILE", help="Sentence pairs: TSV with a header, plain, .gz or .xz.")],
     source_column: Annotated[str, typer.Option(metavar="NAME", help="Column of the source.")] = "source",
     target_column: Annotated[str, typer.Option(metavar="NAME", help="Column of the target.")] = "target",
     exclude_domain: Annotated[

@@ -1,6 +1,6 @@
 """From logits to what a stream asked for; the one place where the best token is chosen."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -41,10 +41,12 @@ def answers(
 
 
 def recorder_for(
-    requests: Sequence[Forward], instrument: Instrument | None, source: np.ndarray
+    requests: Sequence[Forward], instrument: Instrument | None, source: Callable[[], np.ndarray]
 ) -> AttentionRecorder | None:
-    """What a pass must record for these requests; source: the columns of the source tokens, in order, (S,)."""
-    return AttentionRecorder(instrument.heads, source) if instrument and instrument.heads and _asked(requests) else None
+    """What a pass must record for these requests; source: finds the columns of the source tokens, in order, (S,)."""
+    if instrument and instrument.heads and _asked(requests):
+        return AttentionRecorder(instrument.heads, source())
+    return None
 
 
 def _asked(requests: Sequence[Forward]) -> bool:

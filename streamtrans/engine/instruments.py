@@ -34,9 +34,9 @@ class ChoiceInstrument:
 
     def read(self, hidden: mx.array, logits: mx.array, recorder: AttentionRecorder | None) -> Readings:
         """As `Instrument`."""
-        best, entropy = best_and_entropy(logits)
-        end = mx.exp(log_probabilities(logits)[:, self.end_id])
-        return {"probability": best, "entropy": entropy, "end_probability": end}
+        logs = log_probabilities(logits)
+        best, entropy = best_and_entropy(logs)
+        return {"probability": best, "entropy": entropy, "end_probability": mx.exp(logs[:, self.end_id])}
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,11 @@ class SingleRunner:
         tokens = request.source + request.target
         kinds = np.array([SOURCE] * len(request.source) + [TARGET] * len(request.target), np.uint8)
         rows = range(len(tokens) - request.rows, len(tokens))
+
+        def source() -> np.ndarray:
+            return np.flatnonzero(np.concatenate([self._cache[0].kinds, kinds]) == SOURCE)
+
         with blas_threads(1):
-            source = np.flatnonzero(np.concatenate([self._cache[0].kinds, kinds]) == SOURCE)
             recorder = recorder_for([request], self._instrument, source)
             hidden = self._model.hidden([tokens], kinds=kinds, cache=self._cache, rows=rows, recorder=recorder)
             return answers([request], hidden, self._model.head(hidden), self._instrument, recorder)[0]

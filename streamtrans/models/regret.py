@@ -39,13 +39,12 @@ def features(hidden: mx.array, logits: mx.array) -> mx.array:
 
     hidden (B, H): after the last norm; logits (B, V), of which some may be -∞.
     """
-    best, entropy = best_and_entropy(logits)
+    best, entropy = best_and_entropy(log_probabilities(logits))
     return mx.concatenate([hidden.astype(mx.float32), 3 * best[:, None], entropy[:, None]], axis=1)
 
 
-def best_and_entropy(logits: mx.array) -> tuple[mx.array, mx.array]:
-    """Probability of the best token, and entropy of the choice in nats, float32 (B,), from logits (B, V)."""
-    logs = log_probabilities(logits)
+def best_and_entropy(logs: mx.array) -> tuple[mx.array, mx.array]:
+    """Probability of the best token, and entropy of the choice in nats, float32 (B,), from `log_probabilities`."""
     entropy = -mx.sum(mx.exp(logs) * mx.maximum(logs, -1e9), axis=-1)  # a banned token's 0 × −inf is 0
     return mx.exp(logs.max(axis=-1)), entropy
 

@@ -67,7 +67,7 @@ class SentencePieceTokenizer:
             raise ModelError(f"{path}: white space must be a suffix (train with treat_whitespace_as_suffix)")
         self.prompt_ids: list[int] = []
         self.start_ids = [self.start_id]
-        self._encode = lru_cache(maxsize=200_000)(lambda word: tuple(self._model.encode(word)))
+        self._encode = lru_cache(maxsize=200_000)(lambda word: tuple(self.encode(word)))
 
     @cached_property
     def pieces(self) -> list[tuple[str, int]]:
@@ -148,9 +148,7 @@ class HuggingFaceTokenizer:
         self.start_id: int = self._id(start_id, special.get("bos_token"), path)
         self.prompt_ids: list[int] = []
         self.start_ids = [self.start_id]
-        self._encode = lru_cache(maxsize=200_000)(
-            lambda text: tuple(self._backend.encode(text, add_special_tokens=False).ids)
-        )
+        self._encode = lru_cache(maxsize=200_000)(lambda text: tuple(self.encode(text)))
 
     def _id(self, otherwise: int | None, token: str | None, path: Path) -> int:
         found = self._backend.token_to_id(token) if token else otherwise

@@ -18,15 +18,19 @@ def write_model(
 ) -> None:
     """Writes a checkpoint in the Hugging Face layout, weights as they are if `exact`, else in config.json's dtype.
 
-    What was calibrated for other weights is left out of the configuration. tokenizer: a directory whose tokenizer files
-    are copied. Call it inside `written_aside`.
+    tokenizer: a directory whose tokenizer files are copied. Call it inside `written_aside`.
     """
     named = "float32" if exact else str(config.get("dtype") or config.get("torch_dtype") or "float32")
     dtype = {"bfloat16": mx.bfloat16, "float16": mx.float16}.get(named, mx.float32)
     floats = {name: w.astype(dtype) if mx.issubdtype(w.dtype, mx.floating) else w for name, w in weights.items()}
     mx.save_safetensors(str(directory / "model.safetensors"), floats, {"format": "pt"})
-    (directory / "config.json").write_text(json.dumps(_uncalibrated(config), indent=2) + "\n", encoding="utf-8")
+    write_config(directory, config)
     copy_tokenizer(tokenizer, directory)
+
+
+def write_config(directory: Path, config: dict[str, Any]) -> None:
+    """Writes config.json for new weights, without what was calibrated for others."""
+    (directory / "config.json").write_text(json.dumps(_uncalibrated(config), indent=2) + "\n", encoding="utf-8")
 
 
 def _uncalibrated(config: dict[str, Any]) -> dict[str, Any]:

@@ -102,6 +102,13 @@ class Optimiser(Section):
             return min(warm, 0.5 * (1 + math.cos(math.pi * min(1.0, max(0.0, done)))))
         return min(warm, min(1.0, max(0.0, (self.steps - step) / max(1, self.decay_steps))))
 
+    def kept(self, step: int) -> float:
+        """The share of the averaged weights that an update (from 0) keeps.
+
+        Early on the average follows quickly: its start is the worst of all weights.
+        """
+        return min(self.average, (1 + step) / (10 + step))
+
 
 class Prompt(Section):
     """What stands around the source, for pretrained decoders; see `prompts`."""

@@ -109,8 +109,7 @@ class Trainer:
             raise TrainingError(f"loss {float(likelihood):g}, gradient norm {float(norm):g}")
         self.weights = in_order(weights)
         if self.average is not None:
-            # Early on the average follows quickly: its start is the worst of all weights.
-            keep = min(self.config.optimiser.average, (1 + self.progress.step) / (10 + self.progress.step))
+            keep = self.config.optimiser.kept(self.progress.step)
             self.average = tree_map(lambda a, w: keep * a + (1 - keep) * w, self.average, self.weights)
             mx.eval(self.average)
         self.progress.step += 1
