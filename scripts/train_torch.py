@@ -22,12 +22,14 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
+from streamtrans.models.loading import rope_theta
 from streamtrans.training.checkpoints import write_config
 from streamtrans.training.collator import IGNORE, Batch, Collator
 from streamtrans.training.config import TrainConfig, load_config
 from streamtrans.training.corpus import read_corpus
 from streamtrans.training.dataset import Position, batches, prefetched
 from streamtrans.training.files import copy_tokenizer, recover, written_aside
+from streamtrans.training.log import RunLog
 from streamtrans.training.prepare import Origin, start_from
 
 FUSED = {
@@ -43,6 +45,7 @@ class Qwen2:
         self.config, self.masters, self.device, self.dropout = config, masters, device, dropout
         self.heads, self.kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
         self.width = config["hidden_size"] // self.heads
+        self.theta = rope_theta(config)
         self.members = dict(self._working_names())
         self.working: dict[str, torch.Tensor] = {}
         self.refresh()
@@ -132,7 +135,7 @@ class Qwen2:
 
     def _rotation(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         half = torch.arange(0, self.width, 2, device=self.device) / self.width
-        angles = positions[:, None, :, None] * self.config["rope_theta"] ** -half
+        angles = positions[:, None, :, None] * self.theta**-half
         return angles.cos().bfloat16(), angles.sin().bfloat16()
 
     def _norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
@@ -152,7 +155,8 @@ class Trainer:
         directory = self.last if resumed else origin.directory
         weights = next(p for p in (directory / "stable.safetensors", directory / "model.safetensors") if p.exists())
         masters = {name: tensor.float().to(device) for name, tensor in load_file(weights).items()}
-        masters.pop("lm_head.weight", None)
+        if masters.pop("lm_head.weight", None) is not None and not origin.config.get("tie_word_embeddings"):
+            raise SystemExit(f"{weights}: an output layer of its own; only `streamtrans train` trains one")
         self.average = {name: tensor.clone() for name, tensor in masters.items()} if config.optimiser.average else None
         self.model = Qwen2(origin.config, masters, device, config.optimiser.dropout)
         inner = [n for n, p in masters.items() if p.ndim == 2 and ".layers." in n]
@@ -240,6 +244,7 @@ def check_supported(config: TrainConfig) -> None:
     """Ends with a message where the configuration asks for what only `streamtrans train` does."""
     o = config.optimiser
     asked = {"lora": config.lora, "micro_batches": o.micro_batches > 1, "name=adamw": o.name != "muon"}
+    asked |= {"report.tensorboard": config.report.tensorboard}
     if unsupported := [name for name, wanted in asked.items() if wanted]:
         raise SystemExit(f"only `streamtrans train` knows {', '.join(unsupported)}")
 
@@ -265,6 +270,7 @@ def run_loop(trainer: Trainer, collator: Collator, pairs: list, validation: list
     """Steps, logs, validates and saves until the configured end."""
     config, report = trainer.config, trainer.config.report
     stream = batches(pairs, collator.lengths, config.optimiser.batch_tokens, config.seed, trainer.place)
+    log = RunLog(trainer.run / "log.jsonl", trainer.step)
     summed, labels, tokens, began = 0.0, 0, 0, time.time()
 
     def collate(item: tuple) -> tuple[Position, Batch]:
@@ -291,8 +297,7 @@ def run_loop(trainer: Trainer, collator: Collator, pairs: list, validation: list
         if row:
             row = {"step": trainer.step, "epoch": place.epoch, "chunk": place.chunk, "time": int(time.time())} | row
             print(json.dumps(row), flush=True)
-            with open(trainer.run / "log.jsonl", "a", encoding="utf-8") as log:
-                log.write(json.dumps(row) + "\n")
+            log.write(row)
     trainer.export(trainer.run / "checkpoint")
 
 

@@ -66,7 +66,6 @@ class BatchEngine:
         next_line = 0
         with blas_threads(1):
             for row in self._finished(self._windows(lines), ahead=isinstance(lines, Sequence)):
-                self.segmented += row.segmented
                 finished[row.number] = row.events
                 while next_line in finished:
                     yield next_line, finished.pop(next_line)
@@ -76,7 +75,9 @@ class BatchEngine:
         """The lines in windows of one batch, then of `WINDOW`."""
         numbered, batches = enumerate(lines), 1
         while window := list(islice(numbered, batches * self.batch_size)):
-            yield [_Row(number, line, self.translator, self.policy) for number, line in window]
+            rows = [_Row(number, line, self.translator, self.policy) for number, line in window]
+            self.segmented += sum(row.segmented for row in rows)  # now, so that a user is told before it takes long
+            yield rows
             batches = WINDOW
 
     def _finished(self, windows: "Iterator[list[_Row]]", ahead: bool) -> "Iterator[_Row]":

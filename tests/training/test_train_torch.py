@@ -1,0 +1,83 @@
+"""The PyTorch trainer: the loss of `streamtrans train`, a run that goes on, and what it refuses."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file, save_file
+from toy_pairs import toy_config
+
+from streamtrans.models.loading import load_model
+from streamtrans.training.config import load_config
+from streamtrans.training.corpus import read_corpus
+from streamtrans.training.loss import summed_loss
+from streamtrans.training.prepare import start_from
+
+pytest.importorskip("torch", reason="scripts/train_torch.py needs torch")
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "train_torch.py"
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("train_torch", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def prepared(path, *overrides):
+    """Configuration, corpus and origin of a toy model that is not trained yet."""
+    config = load_config(toy_config(path), list(overrides))
+    corpus = read_corpus(config)
+    run = path / "run"
+    run.mkdir(exist_ok=True)
+    return config, corpus, start_from(config, corpus, run, make=not (run / "start").exists()), run
+
+
+def train(script, path, steps):
+    config, corpus, origin, run = prepared(path, f"optimiser.steps={steps}")
+    trainer = script.Trainer(config, origin, run)
+    script.run_loop(trainer, origin.collator, corpus.pairs, corpus.validation)
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+def test_the_loss_is_that_of_the_other_trainer(script, tmp_path):
+    config, corpus, origin, run = prepared(tmp_path)
+    batch = origin.collator.at_k(corpus.pairs[:16], 3)
+    ours, _ = load_model(origin.directory, fuse=False)
+    _, likelihood, count = script.Trainer(config, origin, run).model.loss(batch)
+    assert float(likelihood) / count == pytest.approx(float(summed_loss(ours, batch)[1]) / count, rel=5e-3)
+
+
+def test_a_run_goes_on_and_logs_each_step_once(script, tmp_path):
+    train(script, tmp_path, 4)
+    with open(tmp_path / "run" / "log.jsonl", "a") as log:  # as if it had been killed before it could save
+        log.write(json.dumps({"step": 5, "loss": 0.0}) + "\n")
+    rows = train(script, tmp_path, 8)
+    assert [row["step"] for row in rows] == list(range(1, 9))
+    assert rows[4]["loss"] > 0
+    assert rows[-1]["loss"] < rows[0]["loss"] - 0.5
+
+
+def test_the_rotary_base_may_be_where_transformers_5_writes_it(script, tmp_path):
+    config, _, origin, run = prepared(tmp_path)
+    del origin.config["rope_theta"]
+    assert script.Trainer(config, origin, run).model.theta == 10000
+
+
+def test_an_output_layer_of_its_own_is_refused_not_lost(script, tmp_path):
+    config, _, origin, run = prepared(tmp_path)
+    weights = origin.directory / "model.safetensors"
+    tensors = load_file(weights)
+    save_file(tensors | {"lm_head.weight": tensors["model.embed_tokens.weight"]}, weights)
+    origin.config["tie_word_embeddings"] = False
+    with pytest.raises(SystemExit, match="output layer of its own"):
+        script.Trainer(config, origin, run)
+
+
+def test_what_only_the_other_trainer_knows_is_refused(script, tmp_path):
+    config = load_config(toy_config(tmp_path), ["report.tensorboard=true", "optimiser.name=adamw"])
+    with pytest.raises(SystemExit, match=r"name=adamw, report\.tensorboard"):
+        script.check_supported(config)
