@@ -3,6 +3,7 @@
 import html
 import io
 import math
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from streamtrans.evaluation.files import write_atomically
 _MARKS = "ox+*#@%&"
 _MARKERS = "osD^vPX*"
 _SIZE = (7.0, 4.5)  # inches
+_LONGEST_LABEL = 12  # characters
 
 
 def plot(curves: Sequence[Curve], path: Path, title: str = "") -> None:
@@ -107,13 +109,21 @@ def _draw(axes: Any, curve: Curve, colour: str, marker: str) -> None:
     if banded:
         low, high = zip(*(p.quality_band for p in banded if p.quality_band), strict=True)
         axes.fill_between([p.latency for p in banded], low, high, color=colour, alpha=0.15, linewidth=0)
-    for point in curve.points:
-        axes.annotate(point.name, (point.latency, point.quality), (4, -10), textcoords="offset points", fontsize=7)
+    for point, label in zip(curve.points, _labels(curve.points), strict=True):
+        axes.annotate(label, (point.latency, point.quality), (4, -10), textcoords="offset points", fontsize=7)
         if point.latency_band:
             axes.hlines(point.quality, *point.latency_band, color=colour, alpha=0.5)
     if curve.offline:
         label = f"{curve.system or curve.name}, offline"
         axes.axhline(curve.offline.quality, color=colour, linestyle="--", alpha=0.7, label=label)
+
+
+def _labels(points: Sequence[Point]) -> list[str]:
+    """What the names of a curve's points do not share; nothing where that is too long to stand beside them."""
+    names = [point.name for point in points]
+    shared = os.path.commonprefix(names) if len(names) > 1 else ""
+    labels = [name[shared.rfind("-") + 1 :] for name in names]
+    return labels if all(len(label) <= _LONGEST_LABEL for label in labels) else [""] * len(labels)
 
 
 def text(curves: Sequence[Curve], width: int = 72, height: int = 18) -> str:
