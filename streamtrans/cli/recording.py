@@ -93,13 +93,13 @@ def model_record(model: str, adapter: Path | None) -> dict[str, Any]:
 
 
 def weights_digest(model: str, adapter: Path | None = None) -> str:
-    """SHA-256 of the weights of a model and of its regret head; with an adapter, of its own and of those below it."""
+    """SHA-256 of the weights, regret head and config.json of a model; with an adapter, its weights come first."""
     from streamtrans.models.loading import find_parts
     from streamtrans.models.regret import FILE
 
     directory, adapter = find_parts(model, adapter)
     files = [adapter / "adapters.safetensors"] if adapter else []
-    files += sorted([*directory.glob("model*.safetensors"), *directory.glob(FILE)])
+    files += sorted([*directory.glob("model*.safetensors"), *directory.glob(FILE), directory / "config.json"])
     digest = hashlib.sha256()
     for file in files:
         with file.open("rb") as content:
