@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from streamtrans.models.attention_recorder import AttentionRecorder, Heads
-from streamtrans.models.regret import RegretHead, best_and_entropy, log_probabilities
+from streamtrans.models.exponential import choice
+from streamtrans.models.regret import RegretHead
 from streamtrans.runtime import mx
 
 Readings = dict[str, mx.array]
@@ -27,16 +28,13 @@ class Instrument(Protocol):
 
 @dataclass(frozen=True)
 class ChoiceInstrument:
-    """Probability of the best token, entropy of the choice in nats, probability of the end mark."""
+    """Probability of the best token, entropy of the choice in nats."""
 
-    end_id: int
     heads: Heads = ()
 
     def read(self, hidden: mx.array, logits: mx.array, recorder: AttentionRecorder | None) -> Readings:
         """As `Instrument`."""
-        logs = log_probabilities(logits)
-        best, entropy = best_and_entropy(logs)
-        return {"probability": best, "entropy": entropy, "end_probability": mx.exp(logs[:, self.end_id])}
+        return dict(zip(("probability", "entropy"), choice(logits), strict=True))
 
 
 @dataclass(frozen=True)

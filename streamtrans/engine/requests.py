@@ -44,7 +44,6 @@ class Prediction:
     tokens: list[int]
     probability: float = 1.0
     entropy: float = 0.0
-    end_probability: float = 0.0
     regret: float = 0.0
     attended: int = 0
 

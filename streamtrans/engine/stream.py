@@ -252,8 +252,7 @@ class Stream:
         else:
             answer = yield from self._forward(banned=banned)
             state = self._state
-            state.probability, state.entropy = answer.probability, answer.entropy
-            state.end_probability, state.regret = answer.end_probability, answer.regret
+            state.probability, state.entropy, state.regret = answer.probability, answer.entropy, answer.regret
             state.attended = 1 + bisect_right(segment.word_ends, answer.attended)
         draft.append(answer.tokens[-1])
         return answer.tokens[-1]
@@ -288,15 +287,22 @@ class Stream:
 
     def _forward(self, rows: int = 1, banned: int | None = None) -> Generator[Request, Answer, Prediction]:
         segment = self._segment
-        evidence = isinstance(self.policy.evidence, Glance) and not self._state.source_finished
         request = Forward(
-            segment.unfed_source, segment.unfed_target, segment.take_back, segment.fresh, rows, banned, evidence
+            segment.unfed_source, segment.unfed_target, segment.take_back, segment.fresh, rows, banned, self._decides()
         )
         segment.last_fed = segment.unfed_target[-1]
         segment.unfed_source, segment.unfed_target, segment.take_back, segment.fresh = [], [], 0, False
         answer = yield request
         assert isinstance(answer, Prediction)
         return answer
+
+    def _decides(self) -> bool:
+        """Whether the policy judges what comes next: where the source goes on, at a word's first token.
+
+        Where tokens do not say that a word is complete, any token may turn out to be the first of the next.
+        """
+        inside_a_word = self._words.pending and self.tokenizer.space_after
+        return isinstance(self.policy.evidence, Glance) and not self._state.source_finished and not inside_a_word
 
     def _revise_segment(self) -> Generator[Request, Answer, bool]:
         """As `_write_segment` for a policy that shows its draft and corrects it; nothing is final before the end."""

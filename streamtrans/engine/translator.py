@@ -48,7 +48,7 @@ class Translator:
     def instrument(self, policy: Policy) -> Instrument | None:
         """What finds the evidence that a policy asks for; ModelError where the checkpoint lacks what it needs."""
         if isinstance(policy.evidence, NextToken):
-            return ChoiceInstrument(self.tokenizer.end_id)
+            return ChoiceInstrument()
         if isinstance(policy.evidence, Regret):
             return RegretInstrument(self._regret_head)
         return AttentionInstrument(self._alignment_heads) if isinstance(policy.evidence, Attention) else None

@@ -3,7 +3,6 @@
 import html
 import io
 import math
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -120,9 +119,9 @@ def _draw(axes: Any, curve: Curve, colour: str, marker: str) -> None:
 
 def _labels(points: Sequence[Point]) -> list[str]:
     """What the names of a curve's points do not share; nothing where that is too long to stand beside them."""
-    names = [point.name for point in points]
-    shared = os.path.commonprefix(names) if len(names) > 1 else ""
-    labels = [name[shared.rfind("-") + 1 :] for name in names]
+    parts = [point.name.split("-") for point in points]
+    shared = next((i for i, column in enumerate(zip(*parts, strict=False)) if len(set(column)) > 1), 0)
+    labels = ["-".join(name[shared:]) for name in parts]
     return labels if all(len(label) <= _LONGEST_LABEL for label in labels) else [""] * len(labels)
 
 

@@ -17,6 +17,15 @@ def gated(gate: mx.array, up: mx.array) -> mx.array:
     return gate * up / (1 + mx.power(1 / math.e, gate))
 
 
+def choice(logits: mx.array) -> tuple[mx.array, mx.array]:
+    """Probability of the best token, and entropy of the choice in nats, float32 (B,), from logits (B, V), also −∞."""
+    shifted = logits.astype(mx.float32) - mx.max(logits, axis=-1, keepdims=True)
+    weights = mx.power(math.e, shifted)
+    total = mx.sum(weights, axis=-1)
+    # a banned token's 0 × −∞ is to be 0
+    return 1 / total, mx.log(total) - mx.sum(weights * mx.maximum(shifted, -1e9), axis=-1) / total
+
+
 def weighted(scores: mx.array, values: mx.array) -> mx.array:
     """softmax(scores)·values: float32 scores (..., R, N) and values (..., N, D) to (..., R, D)."""
     if scores.size < _MANY_SCORES:

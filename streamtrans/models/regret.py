@@ -10,6 +10,7 @@ import mlx.nn as nn
 from mlx.utils import tree_flatten
 
 from streamtrans.errors import ModelError
+from streamtrans.models.exponential import choice
 from streamtrans.runtime import mx
 
 FILE = "regret_head.safetensors"
@@ -39,20 +40,8 @@ def features(hidden: mx.array, logits: mx.array) -> mx.array:
 
     hidden (B, H): after the last norm; logits (B, V), of which some may be -∞.
     """
-    best, entropy = best_and_entropy(log_probabilities(logits))
+    best, entropy = choice(logits)
     return mx.concatenate([hidden.astype(mx.float32), 3 * best[:, None], entropy[:, None]], axis=1)
-
-
-def best_and_entropy(logs: mx.array) -> tuple[mx.array, mx.array]:
-    """Probability of the best token, and entropy of the choice in nats, float32 (B,), from `log_probabilities`."""
-    entropy = -mx.sum(mx.exp(logs) * mx.maximum(logs, -1e9), axis=-1)  # a banned token's 0 × −inf is 0
-    return mx.exp(logs.max(axis=-1)), entropy
-
-
-def log_probabilities(logits: mx.array) -> mx.array:
-    """Float32 (B, V) from logits (B, V)."""
-    logits = logits.astype(mx.float32)
-    return logits - mx.logsumexp(logits, axis=-1, keepdims=True)
 
 
 def save_regret_head(head: RegretHead, file: Path) -> None:

@@ -63,9 +63,9 @@ class PolicyState:
 
     clause_end, sentence_end: source words up to and including the last word read that closes a clause (a sentence),
     0 before there is one. source_finished: the end of the source has been read too. With `NextToken` evidence:
-    probability of the best next token, entropy of the choice in nats, end_probability of the end mark. With `Regret`
-    evidence: the regret, from 0 to 1. With `Attention` evidence: the number, from 1, of the word attended to most. With
-    `Continuation` evidence: agreed words beyond the written ones.
+    probability of the best next token, entropy of the choice in nats. With `Regret` evidence: the regret, from 0 to 1.
+    With `Attention` evidence: the number, from 1, of the word attended to most. With `Continuation` evidence: agreed
+    words beyond the written ones.
     """
 
     source_read: int = 0
@@ -75,7 +75,6 @@ class PolicyState:
     sentence_end: int = 0
     probability: float = 1.0
     entropy: float = 0.0
-    end_probability: float = 0.0
     regret: float = 0.0
     attended: int = 0
     agreed: int = 0

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from streamtrans.models.masks import Entries
-from streamtrans.models.regret import log_probabilities
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.runtime import mx
 from streamtrans.text.tokenizer import Tokenizer
@@ -102,6 +101,6 @@ def label(logits: mx.array, logits_then: mx.array) -> tuple[mx.array, mx.array]:
 
     The regret is 1 − p(best token now) / p(best token then), both probabilities with everything read.
     """
-    best, then = mx.argmax(logits, axis=-1), log_probabilities(logits_then)
+    best, then = mx.argmax(logits, axis=-1), logits_then.astype(mx.float32)
     kept = mx.exp(mx.take_along_axis(then, best[:, None], axis=-1)[:, 0] - then.max(axis=-1))
     return 1 - kept, best != mx.argmax(then, axis=-1)

@@ -8,8 +8,9 @@ import mlx.optimizers as optim
 import numpy as np
 
 from streamtrans.errors import DataError
+from streamtrans.models.exponential import choice
 from streamtrans.models.qwen2_streaming import Model
-from streamtrans.models.regret import RegretHead, features, log_probabilities
+from streamtrans.models.regret import RegretHead, features
 from streamtrans.runtime import mx
 from streamtrans.training.collator import Collator
 from streamtrans.training.dataset import Pair
@@ -89,7 +90,7 @@ def rows_of(model: Model, found: Moments) -> Rows:
     now, then = found.of_both(model.hidden(*now_and_then(found.batch)))
     logits = model.head(now)
     regret, changed = label(logits, model.head(then))
-    columns = features(now, logits), regret, mx.exp(log_probabilities(logits).max(axis=-1)), changed
+    columns = features(now, logits), regret, choice(logits)[0], changed
     mx.eval(columns)
     return Rows(*map(np.array, columns))
 

@@ -65,6 +65,15 @@ class TestExponentials:
         few = [exponential.weighted(scores[:, :, i : i + 50], values) for i in range(0, 200, 50)]
         assert difference(exponential.weighted(scores, values), mx.concatenate(few, axis=2)) < 1e-5
 
+    def test_a_choice_and_its_entropy(self):
+        logits = np.array(normal(5, 300)) * 10
+        logits[2, :100] = -np.inf
+        chances = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
+        chances /= chances.sum(-1, keepdims=True)
+        best, entropy = exponential.choice(mx.array(logits))
+        assert np.allclose(np.array(best), chances.max(-1), atol=1e-6)
+        assert np.allclose(np.array(entropy), -(chances * np.log(np.maximum(chances, 1e-300))).sum(-1), atol=1e-5)
+
     def test_what_is_masked_weighs_nothing(self):
         scores, values = mx.full((300, 100), -mx.inf), mx.full((100, 4), 1e6)
         scores[:, 0], values[0] = 0, 1
