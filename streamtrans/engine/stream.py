@@ -178,16 +178,20 @@ class Stream:
             ended = self._target_too_long() or (yield from self._predict()) == self.tokenizer.end_id
             if ended:
                 if self._state.source_finished:
-                    self._write(self._words.feed(self._detokenizer.flush()) + self._words.flush())
+                    self._close_word()
                 return False
             if self._at_lookahead(self._segment.draft.tokens[0]):
                 self._write(self._words.flush())  # the draft stays for the next word
             elif segment.word_tokens >= max(MAX_WORD_TOKENS, 2 * segment.longest_word):
                 segment.closed_words += 1
-                self._write(self._words.feed(self._detokenizer.flush()) + self._words.flush())
+                self._close_word()
             else:
                 self._accept()
         return True
+
+    def _close_word(self) -> None:
+        """Writes what there is of a word."""
+        self._write(self._words.feed(self._detokenizer.flush()) + self._words.flush())
 
     def _accept(self) -> None:
         """Takes the first token of the draft for good."""
