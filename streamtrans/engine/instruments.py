@@ -34,7 +34,8 @@ class ChoiceInstrument:
 
     def read(self, hidden: mx.array, logits: mx.array, recorder: AttentionRecorder | None) -> Readings:
         """As `Instrument`."""
-        return dict(zip(("probability", "entropy"), choice(logits), strict=True))
+        probability, entropy = choice(logits)
+        return {"probability": probability, "entropy": entropy}
 
 
 @dataclass(frozen=True)

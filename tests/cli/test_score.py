@@ -163,9 +163,9 @@ def test_unfinished_runs_are_told(here):
 
 def test_a_plot(here):
     pytest.importorskip("matplotlib")
-    result = score("s.en", "r.pt", "--wait-k", "1,3,inf", "--plot", "curve.svg", "--plain", cwd=here)
+    result = score("s.en", "r.pt", "--wait-k", "1,3,inf", "--plot", "curve.html", "--plain", cwd=here)
     assert (result.returncode, result.stderr) == (0, "")
-    assert ">3<" in (here / "curve.svg").read_text()
+    assert "<td>wait-3" in (here / "curve.html").read_text()
 
 
 def test_an_overlay_of_the_same_name_is_a_curve_of_its_own(here):
