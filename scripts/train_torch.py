@@ -2,10 +2,11 @@
 
     python scripts/train_torch.py configs/en-pt.yaml RUN_DIR [key=value …]
 
-The configuration, the collator and the mask are those of `streamtrans train`. Weights and activations are bf16; the
-optimiser keeps f32 masters under their Hugging Face names. RUN_DIR holds `start/` if the model is new, `last/`
-(weights, their average, optimiser, place in the data: a run that is killed goes on from there, exactly but for the
-masks of dropout), `log.jsonl`, and `checkpoint/`, which streamtrans loads. Needs streamtrans[train] and torch.
+The configuration, the collator and the mask are those of `streamtrans train`. Weights and activations are bf16, or f32
+on a CPU without bf16 instructions; the optimiser keeps f32 masters under their Hugging Face names. RUN_DIR holds
+`start/` if the model is new, `last/` (weights, their average, optimiser, place in the data: a run that is killed goes
+on from there, exactly but for the masks of dropout), `log.jsonl`, and `checkpoint/`, which streamtrans loads. Needs
+streamtrans[train] and torch.
 On a CPU set MALLOC_MMAP_THRESHOLD_=2000000000 MALLOC_TRIM_THRESHOLD_=4000000000: a third of the time would otherwise go
 to page faults.
 """
@@ -38,11 +39,69 @@ FUSED = {
 }
 
 
-class Qwen2:
-    """The streaming forward pass on bf16 working copies of f32 masters; q,k,v and gate,up are single matmuls."""
+def chosen_dtype(precision: str, device: str) -> torch.dtype:
+    """The type of activations; "auto" is bf16 but on a CPU that has no instructions for it, where it is ten times
+    slower than f32."""
+    if precision == "auto":
+        able = torch.cpu.get_capabilities()
+        native = device != "cpu" or any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+        precision = "bfloat16" if native else "float32"
+    return {"bfloat16": torch.bfloat16, "float32": torch.float32}[precision]
 
-    def __init__(self, config: dict, masters: dict[str, torch.Tensor], device: str, dropout: float = 0.0):
+
+class Muon(torch.optim.Optimizer):
+    """torch.optim.Muon with Nesterov momentum and adjust_lr_fn="match_rms_adamw" (same state, same update), but it
+    orthogonalises in `dtype`, where torch knows bf16 only, and all matrices of a shape together."""
+
+    def __init__(self, params: list, lr: float, weight_decay: float, momentum: float, dtype: torch.dtype):
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum, "dtype": dtype})
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One update of every matrix."""
+        for group in self.param_groups:
+            by_shape: dict[torch.Size, list[torch.Tensor]] = {}
+            for weight in group["params"]:
+                by_shape.setdefault(weight.shape, []).append(weight)
+            for shape, weights in by_shape.items():
+                gradients = torch.stack([self._averaged(weight, group["momentum"]) for weight in weights])
+                for weight, update in zip(weights, orthogonal(gradients, group["dtype"]), strict=True):
+                    weight.mul_(1 - group["lr"] * group["weight_decay"])
+                    weight.add_(update, alpha=-group["lr"] * 0.2 * max(shape) ** 0.5)
+
+    def _averaged(self, weight: torch.Tensor, momentum: float) -> torch.Tensor:
+        state = self.state[weight]
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(weight)
+        average = state["momentum_buffer"].lerp_(weight.grad, 1 - momentum)
+        return weight.grad.lerp(average, momentum)
+
+
+def orthogonal(matrices: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Newton-Schulz iteration (Jordan et al. 2024): (N, rows, columns) with all singular values moved close to 1."""
+    a, b, c = 3.4445, -4.775, 2.0315
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = (matrices.mT if tall else matrices).to(dtype)
+    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
+    for _ in range(5):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return (x.mT if tall else x).to(matrices.dtype)
+
+
+class Qwen2:
+    """The streaming forward pass on working copies of f32 masters in `dtype`; q,k,v and gate,up are single matmuls."""
+
+    def __init__(
+        self,
+        config: dict,
+        masters: dict[str, torch.Tensor],
+        device: str,
+        dropout: float = 0.0,
+        dtype: torch.dtype = torch.bfloat16,
+    ):
         self.config, self.masters, self.device, self.dropout = config, masters, device, dropout
+        self.dtype = dtype
         self.heads, self.kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
         self.width = config["hidden_size"] // self.heads
         self.theta = rope_theta(config)
@@ -69,7 +128,7 @@ class Qwen2:
                 if name in self.working:
                     self.working[name].copy_(whole)
                 else:
-                    self.working[name] = whole.to(torch.bfloat16).requires_grad_()
+                    self.working[name] = whole.to(self.dtype).requires_grad_()
 
     def gradients_to_masters(self) -> None:
         """Moves the working gradients to the masters, in f32."""
@@ -95,7 +154,7 @@ class Qwen2:
 
     def _hidden(self, batch: Batch) -> torch.Tensor:
         ids = torch.from_numpy(batch.ids).to(self.device)
-        bias = torch.zeros(batch.mask.shape, dtype=torch.bfloat16)
+        bias = torch.zeros(batch.mask.shape, dtype=self.dtype)
         bias = bias.masked_fill_(torch.from_numpy(~batch.mask), -1e4).to(self.device)[:, None, None]
         rotation = self._rotation(torch.from_numpy(batch.positions).to(self.device))
         x = self._dropped(F.embedding(ids, self.working["model.embed_tokens.weight"]))
@@ -136,7 +195,7 @@ class Qwen2:
     def _rotation(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         half = torch.arange(0, self.width, 2, device=self.device) / self.width
         angles = positions[:, None, :, None] * self.theta**-half
-        return angles.cos().bfloat16(), angles.sin().bfloat16()
+        return angles.cos().to(self.dtype), angles.sin().to(self.dtype)
 
     def _norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
         return F.rms_norm(x, x.shape[-1:], self.working[name], self.config["rms_norm_eps"])
@@ -158,14 +217,13 @@ class Trainer:
         if masters.pop("lm_head.weight", None) is not None and not origin.config.get("tie_word_embeddings"):
             raise SystemExit(f"{weights}: an output layer of its own; only `streamtrans train` trains one")
         self.average = {name: tensor.clone() for name, tensor in masters.items()} if config.optimiser.average else None
-        self.model = Qwen2(origin.config, masters, device, config.optimiser.dropout)
+        dtype = chosen_dtype(config.precision, device)
+        self.model = Qwen2(origin.config, masters, device, config.optimiser.dropout, dtype)
         inner = [n for n, p in masters.items() if p.ndim == 2 and ".layers." in n]
         outer = [n for n in masters if n not in inner]
         o = config.optimiser
         self.optimisers = {
-            "muon": torch.optim.Muon(
-                [masters[n] for n in inner], o.muon_rate, o.weight_decay, o.momentum, adjust_lr_fn="match_rms_adamw"
-            ),
+            "muon": Muon([masters[n] for n in inner], o.muon_rate, o.weight_decay, o.momentum, dtype),
             "adamw": torch.optim.AdamW([masters[n] for n in outer], o.adamw_rate, weight_decay=o.weight_decay),
         }
         self.names = {"muon": inner, "adamw": outer}
@@ -197,7 +255,7 @@ class Trainer:
         """Negative log-likelihood per target token at each k, of the averaged weights if there are."""
         model, found = self.model, {}
         if self.average:
-            model = Qwen2(self.origin.config, self.average, self.model.device)
+            model = Qwen2(self.origin.config, self.average, self.model.device, dtype=self.model.dtype)
         with torch.no_grad():
             for k in self.config.report.validation_ks:
                 sums = [model.loss(collator.at_k(pairs[i : i + 64], k))[1:] for i in range(0, len(pairs), 64)]

@@ -38,7 +38,7 @@ def calibrate(
         raise UsageError(f"{output} exists; choose another --output")
     from streamtrans.models.loading import load_checkpoint
     from streamtrans.text.tokenizer import load_tokenizer
-    from streamtrans.training.calibrate import calibrate, write_calibrated
+    from streamtrans.training.calibrate import calibrate, for_heads, write_calibrated
     from streamtrans.training.dataset import Filters
     from streamtrans.training.moments import collator_for
     from streamtrans.training.sources import sample_tsv
@@ -50,8 +50,9 @@ def calibrate(
     filters = Filters(exclude_domain or [], languages=(collator.source_language, collator.target_language))
     chosen = sample_tsv(data, filters, (source_column, target_column), pairs)
     say(f"{len(chosen):,} pairs; dropped: {filters.summary()}")
-    with progress("calibrating", len(chosen), shown=not plain) as advance:
-        found = calibrate(checkpoint.model, collator, chosen, Pace(len(chosen), 0, advance).more)
+    total = len(chosen) + len(for_heads(chosen))
+    with progress("calibrating", total, shown=not plain) as advance:
+        found = calibrate(checkpoint.model, collator, chosen, Pace(total, 0, advance).more)
     for line in found.lines():
         say(line)
     say(f"wrote {write_calibrated(checkpoint.directory, output, found)}")

@@ -41,11 +41,15 @@ def answers(
 
 
 def recorder_for(
-    requests: Sequence[Forward], instrument: Instrument | None, source: Callable[[], np.ndarray]
+    requests: Sequence[Forward], instrument: Instrument | None, source: Callable[[], tuple[np.ndarray, list[int]]]
 ) -> AttentionRecorder | None:
-    """What a pass must record for these requests; source: finds the columns of the source tokens, in order, (S,)."""
+    """What a pass must record for these requests.
+
+    source: finds the columns of the source tokens, in order, (S,), and how many of them each row has read, (B,).
+    """
     if instrument and instrument.heads and _asked(requests):
-        return AttentionRecorder(instrument.heads, source())
+        columns, read = source()
+        return AttentionRecorder(instrument.heads, columns, read=read)
     return None
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from streamtrans.models.attention_recorder import AttentionRecorder, Heads
 from streamtrans.models.exponential import choice
-from streamtrans.models.regret import RegretHead
+from streamtrans.models.regret import RECENT, RegretHead
 from streamtrans.runtime import mx
 
 Readings = dict[str, mx.array]
@@ -43,11 +43,12 @@ class RegretInstrument:
     """The regret to expect from writing the best token now."""
 
     head: RegretHead
-    heads: Heads = ()
+    heads: Heads
 
     def read(self, hidden: mx.array, logits: mx.array, recorder: AttentionRecorder | None) -> Readings:
         """As `Instrument`."""
-        return {"regret": self.head.regret(hidden, logits)}
+        assert recorder is not None
+        return {"regret": self.head.regret(hidden, logits, recorder.recent(RECENT))}
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,9 @@ class Lockstep:
         positions = np.maximum(np.arange(width) - (width - lengths)[:, None] + self._written[:, None], 0)
         positions += self._model.args.target_position_offset
         rows = list(range(width - most_rows, width))
-        recorder = recorder_for(requests, self._instrument, lambda: np.arange(self._first_target))
+        recorder = recorder_for(
+            requests, self._instrument, lambda: (np.arange(self._first_target), self._read.tolist())
+        )
         hidden = self._model.hidden(
             ids, positions, mask=self._mask(new), cache=self._caches, rows=rows, recorder=recorder
         )

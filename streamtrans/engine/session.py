@@ -51,8 +51,9 @@ class SingleRunner:
         kinds = np.array([SOURCE] * len(request.source) + [TARGET] * len(request.target), np.uint8)
         rows = range(len(tokens) - request.rows, len(tokens))
 
-        def source() -> np.ndarray:
-            return np.flatnonzero(np.concatenate([self._cache[0].kinds, kinds]) == SOURCE)
+        def source() -> tuple[np.ndarray, list[int]]:
+            columns = np.flatnonzero(np.concatenate([self._cache[0].kinds, kinds]) == SOURCE)
+            return columns, [len(columns)]
 
         with blas_threads(1):
             recorder = recorder_for([request], self._instrument, source)

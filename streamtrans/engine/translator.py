@@ -50,12 +50,12 @@ class Translator:
         if isinstance(policy.evidence, NextToken):
             return ChoiceInstrument()
         if isinstance(policy.evidence, Regret):
-            return RegretInstrument(self._regret_head)
+            return RegretInstrument(self._regret_head, self._alignment_heads)
         return AttentionInstrument(self._alignment_heads) if isinstance(policy.evidence, Attention) else None
 
     @cached_property
     def _regret_head(self) -> RegretHead:
-        return load_regret_head(self.directory, self.model.args.hidden_size)
+        return load_regret_head(self.directory, self.model.args.hidden_size, len(self._alignment_heads))
 
     @property
     def _alignment_heads(self) -> Heads:
@@ -63,7 +63,7 @@ class Translator:
         name = self.directory.name
         if not heads:
             raise ModelError(
-                f"{name} has no alignment heads, which policy alignatt needs; find them with: "
+                f"{name} has no alignment heads, which policies alignatt and learned need; find them with: "
                 f"streamtrans models calibrate {name} --data PAIRS.tsv"
             )
         for layer, head in heads:

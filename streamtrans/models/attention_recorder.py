@@ -16,9 +16,11 @@ class AttentionRecorder:
     Fast attention never has its weights as such, so those of the chosen heads and tokens are computed once more.
     """
 
-    def __init__(self, heads: Heads, columns: np.ndarray, rows: int = 1):
-        """heads: whose attention is noted. columns: the entries of interest, (S,). rows: the last tokens, R of them."""
-        self._heads, self._columns, self._rows = heads, mx.array(columns), rows
+    def __init__(self, heads: Heads, columns: np.ndarray, rows: int = 1, read: Sequence[int] = ()):
+        """heads: whose attention is noted. columns: the entries of interest, (S,). rows: the last tokens, R of them.
+        read: how many of the columns, from the first, each batch row sees, (B,), if anyone is to ask for the last ones.
+        """
+        self._heads, self._columns, self._rows, self._read = heads, mx.array(columns), rows, read
         self._layer = 0
         self._found: list[mx.array] = []
 
@@ -43,3 +45,16 @@ class AttentionRecorder:
     def weights(self) -> mx.array:
         """Attention weights (B, heads, R, S), heads by layer."""
         return mx.concatenate(self._found, axis=1)
+
+    def recent(self, count: int) -> mx.array:
+        """As `last_read` for the last token of each batch row."""
+        return last_read(self.weights[:, :, -1], mx.array(list(self._read)), count)
+
+
+def last_read(weights: mx.array, read: mx.array, count: int) -> mx.array:
+    """Of weights (N, heads, S) the last `count` of the first read (N,), the latest first: (N, heads, count).
+
+    0 where there are fewer.
+    """
+    at = read[:, None, None] - 1 - mx.arange(count)
+    return mx.where(at >= 0, mx.take_along_axis(weights, mx.maximum(at, 0), axis=-1), 0)

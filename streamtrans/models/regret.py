@@ -1,4 +1,4 @@
-"""The head that judges a model's own next token: how much of its probability reading the whole source would take away.
+"""The head that judges a model's own next token: how much of its probability reading on would take away.
 
 It is trained once for a checkpoint whose weights are frozen (`streamtrans models calibrate`) and lies beside them in a
 file of its own, which is read only when a policy asks for it.
@@ -15,14 +15,17 @@ from streamtrans.runtime import mx
 
 FILE = "regret_head.safetensors"
 WIDTH = 128
+RECENT = 6
+"""Source tokens, the last ones read, whose share of the attention the head sees."""
 
 
 class RegretHead(nn.Module):
     """Two layers over `features`; SiLU written out, see `MLP`."""
 
-    def __init__(self, hidden_size: int):
+    def __init__(self, hidden_size: int, heads: int):
+        """heads: how many attention heads it looks at."""
         super().__init__()
-        self.inner = nn.Linear(hidden_size + 2, WIDTH)
+        self.inner = nn.Linear(hidden_size + 2 + heads * RECENT, WIDTH)
         self.outer = nn.Linear(WIDTH, 1)
 
     def __call__(self, features: mx.array) -> mx.array:
@@ -30,18 +33,20 @@ class RegretHead(nn.Module):
         inner = self.inner(features)
         return self.outer(inner * mx.sigmoid(inner))[:, 0]
 
-    def regret(self, hidden: mx.array, logits: mx.array) -> mx.array:
-        """The regret to expect, 0 to 1, float32 (B,), from hidden states (B, H) and the logits (B, V) they give."""
-        return mx.sigmoid(self(features(hidden, logits)))
+    def regret(self, hidden: mx.array, logits: mx.array, recent: mx.array) -> mx.array:
+        """The regret to expect, 0 to 1, float32 (B,); arguments as `features`."""
+        return mx.sigmoid(self(features(hidden, logits, recent)))
 
 
-def features(hidden: mx.array, logits: mx.array) -> mx.array:
-    """What the head sees, float32 (B, F): hidden state, 3 × probability of the best token, entropy in nats.
+def features(hidden: mx.array, logits: mx.array, recent: mx.array) -> mx.array:
+    """What the head sees, float32 (B, F): hidden state, 3 × probability of the best token, entropy in nats, attention.
 
-    hidden (B, H): after the last norm; logits (B, V), of which some may be -∞.
+    hidden (B, H): after the last norm; logits (B, V): what it gives, some may be -∞; recent (B, heads, RECENT): the
+    attention of the alignment heads to the source tokens read last.
     """
     best, entropy = choice(logits)
-    return mx.concatenate([hidden.astype(mx.float32), 3 * best[:, None], entropy[:, None]], axis=1)
+    columns = [hidden.astype(mx.float32), 3 * best[:, None], entropy[:, None], recent.reshape(len(recent), -1)]
+    return mx.concatenate(columns, axis=1)
 
 
 def save_regret_head(head: RegretHead, file: Path) -> None:
@@ -49,9 +54,9 @@ def save_regret_head(head: RegretHead, file: Path) -> None:
     mx.save_safetensors(str(file), dict(tree_flatten(head.parameters())))
 
 
-def load_regret_head(directory: Path, hidden_size: int) -> RegretHead:
-    """The head of a checkpoint; ModelError if it has none, or one of another model."""
-    file, head = directory / FILE, RegretHead(hidden_size)
+def load_regret_head(directory: Path, hidden_size: int, heads: int) -> RegretHead:
+    """The head of a checkpoint; ModelError if it has none, or one of another model. heads: its alignment heads."""
+    file, head = directory / FILE, RegretHead(hidden_size, heads)
     remedy = f"make one with: streamtrans models calibrate {directory.name} --data PAIRS.tsv"
     if not file.exists():
         raise ModelError(f"{directory.name} has no regret head, which policy learned needs; {remedy}")

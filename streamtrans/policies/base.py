@@ -19,7 +19,7 @@ class NextToken:
 
 @dataclass(frozen=True)
 class Regret:
-    """Evidence: how much of the next token's probability is expected to be lost by writing it before all is read."""
+    """Evidence: how much of the next token's probability the next source words are expected to take away."""
 
 
 @dataclass(frozen=True)

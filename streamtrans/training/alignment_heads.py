@@ -1,16 +1,16 @@
-"""Finds the attention heads that look at the source word to translate: what policy alignatt goes by."""
+"""Finds the attention heads that look at the source word to translate: what policies alignatt and learned go by."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from streamtrans.models.attention_recorder import AttentionRecorder, Heads
+from streamtrans.models.attention_recorder import Heads
 from streamtrans.models.qwen2_streaming import Model
 from streamtrans.runtime import mx
 from streamtrans.training.collator import Collator
 from streamtrans.training.dataset import Pair
-from streamtrans.training.moments import Moments, label, moments, now_and_then
+from streamtrans.training.moments import Moments, judge, moments, too_few
 from streamtrans.training.scores import auc
 
 MOST = 4
@@ -33,15 +33,20 @@ class Looks:
         return self.read - np.take_along_axis(self.word, token[:, None], axis=1)[:, 0]
 
 
-def find_heads(model: Model, collator: Collator, pairs: Sequence[Pair], seed: int = 0) -> tuple[Heads, float]:
+def find_heads(
+    model: Model, collator: Collator, pairs: Sequence[Pair], advance: Callable[[int], None], seed: int = 0
+) -> tuple[Heads, float]:
     """The heads that tell best, by how far back they look, whether more source would change the next token.
 
     Heads are ranked by that alone, and as many of the first are taken, up to `MOST`, as are best together. Also gives
-    the area under the ROC curve of what they tell.
+    the area under the ROC curve of what they tell. advance: as `train_head`. Raises DataError for pairs that give no
+    moment.
     """
     args = model.args
     heads = [(layer, head) for layer in range(args.num_hidden_layers) for head in range(args.num_attention_heads)]
-    parts = [_looks(model, found, heads) for found in moments(collator, pairs, seed)]
+    parts = [_looks(model, found, heads) for found in moments(collator, pairs, seed, advance)]
+    if not parts:
+        raise too_few(pairs)
     changed = np.concatenate([part.changed for part in parts])
 
     def worth(chosen: Sequence[int]) -> float:
@@ -53,13 +58,8 @@ def find_heads(model: Model, collator: Collator, pairs: Sequence[Pair], seed: in
 
 
 def _looks(model: Model, found: Moments, heads: Heads) -> Looks:
-    batch, where, source = found.batch, found.where, found.batch.source_length
-    ids, positions, kinds, mask = now_and_then(batch)
-    targets = ids.shape[1] - source
-    recorder = AttentionRecorder(heads, np.arange(source), rows=targets)
-    now, then = found.of_both(model.hidden(ids, positions, kinds, mask, recorder=recorder))
-    changed = label(model.head(now), model.head(then))[1]
-    weights = recorder.weights[mx.array(where), :, mx.array(found.place)]
-    mx.eval(changed, weights)
-    read = batch.entries.read
-    return Looks(np.array(weights), read[where, :source], read[where, source + found.place], np.array(changed))
+    judged = judge(model, found, heads)
+    mx.eval(judged.changed, judged.weights)
+    read, where, source = found.batch.entries.read, found.where, found.batch.source_length
+    words = read[where, :source], read[where, source + found.place]
+    return Looks(np.array(judged.weights), *words, np.array(judged.changed))

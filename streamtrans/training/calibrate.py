@@ -38,10 +38,15 @@ class Calibration:
 def calibrate(
     model: Model, collator: Collator, pairs: Sequence[Pair], advance: Callable[[int], None], seed: int = 0
 ) -> Calibration:
-    """Trains the regret head and finds the alignment heads; arguments and errors as `train_head`."""
-    head, measured = train_head(model, collator, pairs, advance, seed)
-    some = pairs[:: max(1, len(pairs) // PAIRS_FOR_HEADS)]
-    return Calibration(head, measured, *find_heads(model, collator, some, seed))
+    """Finds the alignment heads and trains the regret head, which sees them; arguments and errors as `train_head`."""
+    heads, auc_of_heads = find_heads(model, collator, for_heads(pairs), advance, seed)
+    head, measured = train_head(model, heads, collator, pairs, advance, seed)
+    return Calibration(head, measured, heads, auc_of_heads)
+
+
+def for_heads(pairs: Sequence[Pair]) -> Sequence[Pair]:
+    """Those of the pairs that the alignment heads are found with; `calibrate` advances over them first."""
+    return pairs[:: max(1, len(pairs) // PAIRS_FOR_HEADS)]
 
 
 def write_calibrated(directory: Path, output: Path | None, found: Calibration) -> Path:

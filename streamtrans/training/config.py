@@ -162,7 +162,9 @@ class TrainConfig(Section):
     run: Path | None = Field(default=None, description="directory of the run; default runs/NAME of the configuration")
     seed: int = Field(default=1, ge=0)
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        default="auto", description="of activations (MLX trainer); auto: bfloat16 on a GPU, float32 on a CPU"
+        default="auto",
+        description="of activations; auto: bfloat16 on a GPU, float32 on a CPU; the PyTorch trainer takes bfloat16 "
+        "also on a CPU that has instructions for it",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="of the PyTorch trainer")
 

@@ -7,14 +7,14 @@ import mlx.nn as nn
 import mlx.optimizers as optim
 import numpy as np
 
-from streamtrans.errors import DataError
+from streamtrans.models.attention_recorder import Heads, last_read
 from streamtrans.models.exponential import choice
 from streamtrans.models.qwen2_streaming import Model
-from streamtrans.models.regret import RegretHead, features
+from streamtrans.models.regret import RECENT, RegretHead, features
 from streamtrans.runtime import mx
 from streamtrans.training.collator import Collator
 from streamtrans.training.dataset import Pair
-from streamtrans.training.moments import Moments, label, moments, now_and_then
+from streamtrans.training.moments import Moments, judge, moments, too_few
 from streamtrans.training.scores import auc
 
 EPOCHS, ROWS, RATE, DECAY = 12, 2048, 2e-3, 1e-3
@@ -25,7 +25,7 @@ WAITS = 0.3
 @dataclass(frozen=True)
 class Rows:
     """N moments: features (N, F) float32, and (N,) regret 0 to 1, probability of the best token then, and
-    whether another token is best once everything has been read."""
+    whether another token is best a little later."""
 
     features: np.ndarray
     regret: np.ndarray
@@ -70,36 +70,34 @@ class Measured:
 
 
 def train_head(
-    model: Model, collator: Collator, pairs: Sequence[Pair], advance: Callable[[int], None], seed: int = 0
+    model: Model, heads: Heads, collator: Collator, pairs: Sequence[Pair], advance: Callable[[int], None], seed: int = 0
 ) -> tuple[RegretHead, Measured]:
     """A regret head trained on sentence pairs, and what it is worth on a part of them held out.
 
-    collator: as `collator_for` makes it. advance: is told how many more pairs have been computed. Raises DataError for
-    pairs that give too few rows.
+    heads: the alignment heads, whose attention it sees. collator: as `collator_for` makes it. advance: is told how many
+    more pairs have been computed. Raises DataError for pairs that give too few rows.
     """
-    parts = [rows_of(model, found) for found in moments(collator, pairs, seed, advance)]
+    parts = [rows_of(model, found, heads) for found in moments(collator, pairs, seed, advance)]
     if len(parts) < 2:
-        raise DataError(f"{len(pairs)} sentence pairs are too few to calibrate with; give some thousands")
+        raise too_few(pairs)
     held_out = max(1, round(HELD_OUT * len(parts)))
-    head = fit(Rows.joined(parts[:-held_out]), model.args.hidden_size, seed)
+    mx.random.seed(seed)
+    head = fit(RegretHead(model.args.hidden_size, len(heads)), Rows.joined(parts[:-held_out]), seed)
     return head, measure(head, Rows.joined(parts[-held_out:]))
 
 
-def rows_of(model: Model, found: Moments) -> Rows:
+def rows_of(model: Model, found: Moments, heads: Heads) -> Rows:
     """The rows of the moments of a batch, from one pass."""
-    now, then = found.of_both(model.hidden(*now_and_then(found.batch)))
-    logits = model.head(now)
-    regret, changed = label(logits, model.head(then))
-    columns = features(now, logits), regret, choice(logits)[0], changed
+    judged = judge(model, found, heads)
+    seen = features(judged.hidden, judged.logits, last_read(judged.weights, judged.read, RECENT))
+    columns = seen, judged.regret, choice(judged.logits)[0], judged.changed
     mx.eval(columns)
     return Rows(*map(np.array, columns))
 
 
-def fit(rows: Rows, hidden_size: int, seed: int = 0) -> RegretHead:
-    """A head whose output is the expected regret: cross-entropy with the regrets as soft labels."""
-    mx.random.seed(seed)
+def fit(head: RegretHead, rows: Rows, seed: int = 0) -> RegretHead:
+    """The head, trained so that its output is the expected regret: cross-entropy with the regrets as soft labels."""
     rng = np.random.default_rng(seed)
-    head = RegretHead(hidden_size)
     steps = EPOCHS * -(-len(rows) // ROWS)
     optimiser = optim.AdamW(optim.linear_schedule(RATE, 0.0, steps), weight_decay=DECAY, bias_correction=True)
     inputs, targets = mx.array(rows.features), mx.array(rows.regret)

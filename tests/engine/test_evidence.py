@@ -146,7 +146,7 @@ def test_a_checkpoint_without_the_head_says_what_to_do(en_pt, tmp_path):
     for start in (bare.session, lambda policy: BatchEngine(bare, policy)):
         with pytest.raises(ModelError, match=r"has no regret head.*streamtrans models calibrate"):
             start(Learned())
-    save_regret_head(RegretHead(8), tmp_path / FILE)
+    save_regret_head(RegretHead(8, 2), tmp_path / FILE)
     with pytest.raises(ModelError, match=r"damaged, or of another model.*streamtrans models calibrate"):
         bare.session(Learned())
     (tmp_path / FILE).write_bytes(b"no tensors")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tiny_model import tiny_model
 
-from streamtrans.models.attention_recorder import AttentionRecorder
+from streamtrans.models.attention_recorder import AttentionRecorder, last_read
 from streamtrans.models.lockstep_cache import LockstepCache
 from streamtrans.models.masks import SOURCE, TARGET, Entries, streaming_mask
 from streamtrans.runtime import mx
@@ -70,3 +70,12 @@ def test_rows_in_lockstep(model, expected):
     arguments = {"positions": positions[width:], "mask": masks, "cache": cache, "rows": "last"}
     found = recorded(model, 1, np.arange(width), ids=ids[:, width:], **arguments)
     np.testing.assert_allclose(found, expected[:, :, -1:].repeat(2, axis=0), atol=1e-5)
+
+
+def test_the_last_read_come_first_and_what_is_not_there_is_nothing():
+    weights = mx.array(np.arange(1.0, 11).reshape(2, 1, 5))
+    found = last_read(weights, mx.array([4, 2]), 3)
+    assert np.array(found).tolist() == [[[4, 3, 2]], [[7, 6, 0]]]
+    recorder = AttentionRecorder(HEADS, SOURCES, read=[6])
+    mx.eval(tiny_model().hidden(IDS, POSITIONS, mask=MASK, recorder=recorder))
+    np.testing.assert_array_equal(np.array(recorder.recent(2)), np.array(recorder.weights)[:, :, -1, [5, 4]])

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -10,18 +12,20 @@ import pytest
 from streamtrans.engine.translator import load
 from streamtrans.errors import DataError
 from streamtrans.models.loading import load_checkpoint
-from streamtrans.models.regret import FILE, RegretHead, load_regret_head
+from streamtrans.models.regret import FILE, RECENT, RegretHead, load_regret_head
 from streamtrans.models.settings import TranslationSettings
-from streamtrans.policies import AlignAtt, Learned
+from streamtrans.policies import AlignAtt, Learned, WaitK
+from streamtrans.policies.base import Action, Regret
 from streamtrans.runtime import mx
 from streamtrans.text.tokenizer import load_tokenizer
 from streamtrans.training.alignment_heads import Looks, find_heads
 from streamtrans.training.calibrate import Calibration, calibrate, write_calibrated
 from streamtrans.training.checkpoints import write_model
-from streamtrans.training.moments import Moments, collator_for, label, now_and_then, word_begins
+from streamtrans.training.moments import PATIENCE, Moments, collator_for, label, now_and_then, word_begins
 from streamtrans.training.regret_head import Measured, Rows, fit, measure, rows_of, train_head
-from streamtrans.training.schedules import EVERYTHING
 from streamtrans.training.scores import auc
+
+HEADS = load_checkpoint("en-pt").settings.alignment_heads
 
 PAIRS = [
     ("We went home because it had begun to rain.", "Fomos para casa porque tinha começado a chover."),
@@ -54,7 +58,7 @@ def test_one_pass_gives_what_two_give(checkpoint, collator):
     now = np.array(checkpoint.model.forward(batch.ids, batch.positions, mask=batch.mask))
     wanted = batch.labels != -100
     np.testing.assert_allclose(both[:, source:length][wanted], now[:, source:][wanted], atol=1e-3)
-    batch.entries.read[:, source:] = EVERYTHING
+    batch.entries.read[:, source:] += PATIENCE
     del batch.__dict__["mask"]
     then = np.array(checkpoint.model.forward(batch.ids, batch.positions, mask=batch.mask))
     np.testing.assert_allclose(both[:, length:][wanted], then[:, source:][wanted], atol=1e-3)
@@ -63,18 +67,43 @@ def test_one_pass_gives_what_two_give(checkpoint, collator):
 def test_rows_are_beginnings_of_words_before_all_is_read(checkpoint, collator):
     begins = [word_begins(collator.tokenizer, target.split()) for _, target in PAIRS]
     batch = collator(PAIRS, np.random.default_rng(2))
-    rows = rows_of(checkpoint.model, Moments.of(batch, begins))
+    rows = rows_of(checkpoint.model, Moments.of(batch, begins), HEADS)
     read = batch.entries.read
     everything = read[:, : batch.source_length].max(axis=1)
     expected = sum(
         read[row, batch.source_length + place] < everything[row] for row, its in enumerate(begins) for place in its
     )
     assert len(rows) == expected > 5
-    assert rows.features.shape == (len(rows), checkpoint.model.args.hidden_size + 2)
+    hidden_size = checkpoint.model.args.hidden_size
+    assert rows.features.shape == (len(rows), hidden_size + 2 + len(HEADS) * RECENT)
     assert (rows.regret[~rows.changed] < 1e-5).all()
     assert (rows.regret[rows.changed] > 0).all()
     assert rows.regret.max() <= 1
-    np.testing.assert_allclose(rows.features[:, -2], 3 * rows.probability, rtol=1e-5)
+    np.testing.assert_allclose(rows.features[:, hidden_size], 3 * rows.probability, rtol=1e-5)
+
+
+def test_the_head_is_trained_on_what_the_engine_sees(checkpoint, collator):
+    """Same hidden states, same attention to what was read last: the regret in a session is that of its training row."""
+    translator, source = load("en-pt"), PAIRS[0][0]
+
+    @dataclass(frozen=True)
+    class Noting(WaitK):
+        evidence = Regret()
+        noted: ClassVar[list[float]] = []
+
+        def decide(self, state):
+            action = super().decide(state)
+            if action is Action.WRITE:
+                self.noted.append(state.regret)
+            return action
+
+    target = translator.translate(source, Noting(3))
+    batch = replace(collator, late_end_share=0).at_k([(source, target)], 3)
+    rows = rows_of(checkpoint.model, Moments.of(batch, [word_begins(collator.tokenizer, target.split())]), HEADS)
+    head = load_regret_head(checkpoint.directory, checkpoint.model.args.hidden_size, len(HEADS))
+    expected = np.array(mx.sigmoid(head(mx.array(rows.features))))
+    assert len(expected) == len(Noting.noted) >= 5
+    np.testing.assert_allclose(Noting.noted, expected, atol=2e-3)
 
 
 def test_the_label_is_what_the_best_token_loses():
@@ -90,7 +119,8 @@ def test_a_head_learns_what_its_features_say():
     features = random.normal(size=(3000, 6)).astype(np.float32)
     regret = (features[:, 0] > 0.5).astype(np.float32)
     rows = Rows(features, regret, random.random(3000).astype(np.float32), regret > 0.5)
-    found = measure(fit(rows, hidden_size=4), rows)
+    mx.random.seed(0)
+    found = measure(fit(RegretHead(4, heads=0), rows), rows)
     assert found.auc > 0.95
     assert found.left < found.left_of_probability / 2
     assert abs(found.auc_of_probability - 0.5) < 0.1
@@ -105,7 +135,7 @@ def test_auc_counts_ties_half():
 
 def test_it_is_the_same_each_time_and_tells_how_far_it_is(checkpoint, collator):
     told = []
-    heads = [train_head(checkpoint.model, collator, PAIRS * 30, told.append)[0] for _ in range(2)]
+    heads = [train_head(checkpoint.model, HEADS, collator, PAIRS * 30, told.append)[0] for _ in range(2)]
     assert sum(told) == 2 * 90
     np.testing.assert_array_equal(np.array(heads[0].inner.weight), np.array(heads[1].inner.weight))
 
@@ -122,7 +152,7 @@ def test_looking_back_counts_words():
 
 
 def test_heads_that_look_tell_better_than_chance(checkpoint, collator):
-    heads, worth = find_heads(checkpoint.model, collator, PAIRS * 10)
+    heads, worth = find_heads(checkpoint.model, collator, PAIRS * 10, lambda number: None)
     assert 1 <= len(heads) <= 4
     assert sorted(set(heads)) == list(heads)
     assert worth > 0.5
@@ -133,12 +163,15 @@ def test_a_copy_or_the_checkpoint_itself_is_calibrated(tmp_path):
     origin.mkdir()
     (origin / "config.json").write_text('{"streamtrans": {"length_ratio": 3.0}}')
     worth = Measured(1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5)
-    first, second = (Calibration(RegretHead(4), worth, heads, 0.5) for heads in ([(0, 1)], [(1, 0), (1, 1)]))
+    first, second = (
+        Calibration(RegretHead(4, len(heads)), worth, heads, 0.5) for heads in ([(0, 1)], [(1, 0), (1, 1)])
+    )
     assert write_calibrated(origin, copy, first) == copy
     assert sorted(file.name for file in copy.iterdir()) == ["config.json", FILE]
     assert [file.name for file in origin.iterdir()] == ["config.json"]
     assert write_calibrated(copy, None, second) == copy
-    np.testing.assert_array_equal(np.array(load_regret_head(copy, 4).inner.weight), np.array(second.head.inner.weight))
+    found = load_regret_head(copy, 4, heads=2)
+    np.testing.assert_array_equal(np.array(found.inner.weight), np.array(second.head.inner.weight))
     settings = TranslationSettings.from_config(json.loads((copy / "config.json").read_text()))
     assert (settings.alignment_heads, settings.length_ratio) == (((1, 0), (1, 1)), 3.0)
     assert len(list(copy.iterdir())) == 2

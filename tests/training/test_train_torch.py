@@ -14,7 +14,7 @@ from streamtrans.training.corpus import read_corpus
 from streamtrans.training.loss import summed_loss
 from streamtrans.training.prepare import start_from
 
-pytest.importorskip("torch", reason="scripts/train_torch.py needs torch")
+torch = pytest.importorskip("torch", reason="scripts/train_torch.py needs torch")
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "train_torch.py"
 
@@ -49,6 +49,38 @@ def test_the_loss_is_that_of_the_other_trainer(script, tmp_path):
     ours, _ = load_model(origin.directory, fuse=False)
     _, likelihood, count = script.Trainer(config, origin, run).model.loss(batch)
     assert float(likelihood) / count == pytest.approx(float(summed_loss(ours, batch)[1]) / count, rel=5e-3)
+
+
+@pytest.mark.parametrize("shape", [(24, 40), (40, 24), (32, 32)])
+def test_muon_is_that_of_torch(script, shape):
+    """But for its rounding: torch's orthogonalises in bf16."""
+    torch.manual_seed(1)
+    start, ours, theirs = torch.randn(2, *shape), [], []
+    for weights in (ours, theirs):
+        weights += [torch.nn.Parameter(matrix.clone()) for matrix in start]
+    optimisers = [
+        script.Muon(ours, 0.02, 0.1, 0.9, torch.float32),
+        torch.optim.Muon(theirs, 0.02, 0.1, 0.9, adjust_lr_fn="match_rms_adamw"),
+    ]
+    for _ in range(3):
+        for mine, other in zip(ours, theirs, strict=True):
+            mine.grad = torch.randn(shape)
+            other.grad = mine.grad.clone()
+        for optimiser in optimisers:
+            optimiser.step()
+    for before, mine, other in zip(start, ours, theirs, strict=True):
+        assert float((mine - other).norm() / (before - other).norm()) < 0.02
+    found, expected = (optimiser.state_dict()["state"][1]["momentum_buffer"] for optimiser in optimisers)
+    assert torch.equal(found, expected)
+
+
+def test_bf16_where_there_are_instructions_for_it(script, monkeypatch):
+    for able, expected in [({"avx512_bf16": True}, torch.bfloat16), ({"avx2": True, "amx_bf16": False}, torch.float32)]:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: able)
+        assert script.chosen_dtype("auto", "cpu") == expected
+    assert script.chosen_dtype("auto", "cuda") == torch.bfloat16
+    assert script.chosen_dtype("bfloat16", "cpu") == torch.bfloat16
+    assert script.chosen_dtype("float32", "cuda") == torch.float32
 
 
 def test_a_run_goes_on_and_logs_each_step_once(script, tmp_path):
