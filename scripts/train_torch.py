@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
+from streamtrans.errors import DataError, ModelError, StreamtransError, UsageError
 from streamtrans.models.loading import rope_theta
 from streamtrans.training.checkpoints import write_config
 from streamtrans.training.collator import IGNORE, Batch, Collator
@@ -31,7 +32,7 @@ from streamtrans.training.corpus import read_corpus
 from streamtrans.training.dataset import Position, batches, prefetched
 from streamtrans.training.files import copy_tokenizer, recover, written_aside
 from streamtrans.training.log import RunLog
-from streamtrans.training.prepare import Origin, start_from
+from streamtrans.training.prepare import Origin, fixed, is_new, refuse_changes, start_from
 
 FUSED = {
     "self_attn.qkv": ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
@@ -43,8 +44,8 @@ def chosen_dtype(precision: str, device: str) -> torch.dtype:
     """The type of activations; "auto" is bf16 but on a CPU that has no instructions for it, where it is ten times
     slower than f32."""
     if precision == "auto":
-        able = torch.cpu.get_capabilities()
-        native = device != "cpu" or any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+        able = {"bf16": True} if device != "cpu" else torch.cpu.get_capabilities()
+        native = any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
         precision = "bfloat16" if native else "float32"
     return {"bfloat16": torch.bfloat16, "float32": torch.float32}[precision]
 
@@ -204,18 +205,21 @@ class Qwen2:
 class Trainer:
     """Model, optimisers and place in the data; saved and loaded whole."""
 
-    def __init__(self, config: TrainConfig, origin: Origin, run: Path):
+    def __init__(self, config: TrainConfig, origin: Origin, run: Path, pairs: int):
         self.config, self.origin, self.run, self.step, self.place = config, origin, run, 0, Position()
+        self.fixed = fixed(config, pairs)
         device = config.device if config.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(config.seed)
         self.last = run / "last"
         recover(self.last)
         resumed = (self.last / "state.json").exists()
         directory = self.last if resumed else origin.directory
-        weights = next(p for p in (directory / "stable.safetensors", directory / "model.safetensors") if p.exists())
+        weights = directory / "model.safetensors"
+        if not weights.exists():
+            raise ModelError(f"{weights} does not exist; this script wants all weights in one file")
         masters = {name: tensor.float().to(device) for name, tensor in load_file(weights).items()}
         if masters.pop("lm_head.weight", None) is not None and not origin.config.get("tie_word_embeddings"):
-            raise SystemExit(f"{weights}: an output layer of its own; only `streamtrans train` trains one")
+            raise ModelError(f"{weights}: an output layer of its own; only `streamtrans train` trains one")
         self.average = {name: tensor.clone() for name, tensor in masters.items()} if config.optimiser.average else None
         dtype = chosen_dtype(config.precision, device)
         self.model = Qwen2(origin.config, masters, device, config.optimiser.dropout, dtype)
@@ -238,7 +242,9 @@ class Trainer:
         self.model.gradients_to_masters()
         norm = torch.nn.utils.clip_grad_norm_(list(self.model.masters.values()), self.config.optimiser.clip_norm)
         if not torch.isfinite(norm):
-            raise SystemExit(f"step {self.step}: gradient is {float(norm)}; {self.last} holds the last good state")
+            raise StreamtransError(
+                f"step {self.step}: gradient is {float(norm)}; {self.last} holds the last good state"
+            )
         share = self.config.optimiser.rate(self.step)
         for name, optimiser in self.optimisers.items():
             optimiser.param_groups[0]["lr"] = self.full_rates[name] * share
@@ -273,12 +279,16 @@ class Trainer:
             save_file({key: value.contiguous() for key, value in tensors.items()}, fresh / "optimiser.safetensors")
             if self.average:
                 save_file(self.average, fresh / "average.safetensors")
-            (fresh / "state.json").write_text(json.dumps({"step": self.step, "place": asdict(self.place)}))
+            state = {"step": self.step, "place": asdict(self.place), "fixed": self.fixed}
+            (fresh / "state.json").write_text(json.dumps(state))
 
     def _resume(self) -> None:
         state = json.loads((self.last / "state.json").read_text())
-        self.step, self.place = state["step"], Position(**state["place"])
         tensors = load_file(self.last / "optimiser.safetensors")
+        if not all(key.split("/")[0] in self.optimisers for key in tensors):
+            raise DataError(f"{self.last} is a run of `streamtrans train`, which alone can go on with it")
+        refuse_changes(self.last, state["fixed"], self.fixed)
+        self.step, self.place = state["step"], Position(**state["place"])
         for kind, optimiser in self.optimisers.items():
             found: dict = {}
             for key, value in tensors.items():
@@ -299,27 +309,34 @@ class Trainer:
 
 
 def check_supported(config: TrainConfig) -> None:
-    """Ends with a message where the configuration asks for what only `streamtrans train` does."""
+    """UsageError where the configuration asks for what only `streamtrans train` does."""
     o = config.optimiser
     asked = {"lora": config.lora, "micro_batches": o.micro_batches > 1, "name=adamw": o.name != "muon"}
     asked |= {"report.tensorboard": config.report.tensorboard}
     if unsupported := [name for name, wanted in asked.items() if wanted]:
-        raise SystemExit(f"only `streamtrans train` knows {', '.join(unsupported)}")
+        raise UsageError(f"only `streamtrans train` knows {', '.join(unsupported)}")
 
 
 def main() -> None:
-    """Reads the configuration and trains until its last step."""
+    """Reads the configuration and trains until its last step; what is wrong with it is said in a line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config")
     parser.add_argument("run", type=Path)
     parser.add_argument("overrides", nargs="*")
     arguments = parser.parse_args()
-    config, run = load_config(arguments.config, arguments.overrides), arguments.run
+    try:
+        train(load_config(arguments.config, arguments.overrides), arguments.run)
+    except StreamtransError as error:
+        raise SystemExit(f"error: {error}") from error
+
+
+def train(config: TrainConfig, run: Path) -> None:
+    """Trains in a directory, going on from there if it holds a run."""
     check_supported(config)
     corpus = read_corpus(config)
     run.mkdir(parents=True, exist_ok=True)
-    origin = start_from(config, corpus, run, make=not (run / "start").exists())
-    trainer = Trainer(config, origin, run)
+    origin = start_from(config, corpus, run, make=is_new(run))
+    trainer = Trainer(config, origin, run, len(corpus.pairs))
     print(f"{len(corpus.pairs)} pairs, dropped {corpus.dropped}; from step {trainer.step}", flush=True)
     run_loop(trainer, origin.collator, corpus.pairs, corpus.validation)
 

@@ -36,13 +36,17 @@ def calibrate(
     """
     if output and output.exists():
         raise UsageError(f"{output} exists; choose another --output")
-    from streamtrans.models.loading import load_checkpoint
+    from streamtrans.models.loading import find_parts, load_checkpoint
     from streamtrans.text.tokenizer import load_tokenizer
     from streamtrans.training.calibrate import calibrate, for_heads, write_calibrated
     from streamtrans.training.dataset import Filters
     from streamtrans.training.moments import collator_for
     from streamtrans.training.sources import sample_tsv
 
+    if find_parts(model)[1]:
+        raise UsageError(
+            f"{model} is an adapter; make a model of it first: streamtrans models fuse {model} --output DIR"
+        )
     checkpoint = load_checkpoint(model)
     settings = checkpoint.settings
     tokenizer = load_tokenizer(checkpoint.directory, settings.tokenizer, checkpoint.config)

@@ -141,8 +141,7 @@ class _Row:
         self.events: list[Event] = []
         self.waiting = False
         words = units(line, translator.settings.source_language or "")
-        self.plan = _plan(translator, words)
-        self.segmented = len(self.plan) > 1
+        self.plan, self.segmented = _plan(translator, words)
         self._stream = Stream(translator.tokenizer, translator.settings, policy)
         self._run = self._stream.run()
         self._words = _as_source(words)
@@ -176,12 +175,14 @@ def _as_source(words: list[str]) -> Iterator[SourceWord]:
     return (SourceWord(word, last=number == len(words)) for number, word in enumerate(words, 1))
 
 
-def _plan(translator: "Translator", words: list[str]) -> list[list[int]]:
-    """The source tokens of each segment of a line: what a stream asks for that reads everything and writes nothing.
+def _plan(translator: "Translator", words: list[str]) -> tuple[list[list[int]], bool]:
+    """The source tokens of each segment of a line, and whether it was too long for the model in one piece.
 
+    That is what a stream asks for that reads everything and writes nothing.
     Where a line is cut depends on its words alone, so this is what the stream of any policy will read.
     """
-    run = Stream(translator.tokenizer, translator.settings, WaitK(inf)).run()
+    stream = Stream(translator.tokenizer, translator.settings, WaitK(inf))
+    run = stream.run()
     next(run)
     segments: list[list[int]] = []
     for item in _as_source(words):
@@ -189,4 +190,4 @@ def _plan(translator: "Translator", words: list[str]) -> list[list[int]]:
         while isinstance(request, Forward):
             segments.append(request.source)
             request = run.send(Prediction([translator.tokenizer.end_id]))
-    return segments
+    return segments, stream.segmented > 0

@@ -1,12 +1,12 @@
 """What policies ask of the model besides its best next token: an instrument a kind of evidence.
 
-A reading is made from the pass that predicts the next token, which therefore costs what it costs without.
+A reading is made from the pass that predicts the next token: it costs no other, and little more than without.
 """
 
 from dataclasses import dataclass
 from typing import Protocol
 
-from streamtrans.models.attention_recorder import AttentionRecorder, Heads
+from streamtrans.models.attention_recorder import AttentionRecorder, Heads, last_read
 from streamtrans.models.exponential import choice
 from streamtrans.models.regret import RECENT, RegretHead
 from streamtrans.runtime import mx
@@ -43,12 +43,17 @@ class RegretInstrument:
     """The regret to expect from writing the best token now."""
 
     head: RegretHead
-    heads: Heads
+
+    @property
+    def heads(self) -> Heads:
+        """As `Instrument`."""
+        return self.head.heads
 
     def read(self, hidden: mx.array, logits: mx.array, recorder: AttentionRecorder | None) -> Readings:
         """As `Instrument`."""
         assert recorder is not None
-        return {"regret": self.head.regret(hidden, logits, recorder.recent(RECENT))}
+        recent = last_read(recorder.weights[:, :, -1], mx.array(recorder.read), RECENT)
+        return {"regret": self.head.regret(hidden, logits, recent)}
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ class Session:
 
     @property
     def segmented(self) -> int:
-        """How often a sentence was too long for the model and was translated in parts."""
+        """How often a sentence was too long for the model and was translated in parts, or a word lost its end."""
         return self._stream.segmented
 
     def feed(self, text: str | bytes) -> list[Event]:

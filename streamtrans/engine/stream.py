@@ -234,11 +234,16 @@ class Stream:
             segment.take_back = segment.draft.verify(answer.tokens)
 
     def _void_draft(self, keep: bool = False) -> None:
-        """Takes the draft out of the cache, and the last written token with it, so that it is fed again."""
+        """Takes the draft out of the cache, and the last written token with it, so that it is fed again.
+
+        Before the first word all that opens the target is: training has it see what the first token sees.
+        """
         segment = self._segment
-        segment.take_back += 1 + segment.draft.cached
+        opening = not self._state.target_written and not segment.word_tokens
+        again = self.tokenizer.start_ids if opening else [segment.last_fed]
+        segment.take_back += len(again) + segment.draft.cached
         segment.draft.cached = 0
-        segment.unfed_target = [segment.last_fed]
+        segment.unfed_target = list(again)
         if not keep:
             segment.draft = Draft()
         elif segment.draft.tokens[-1] == self.tokenizer.end_id:
@@ -281,7 +286,7 @@ class Stream:
         if self._words.pending and not self._at_lookahead(token):
             return None
         word = self._loops([self._words.pending] if self._words.pending else [])
-        return self.tokenizer.encode_word(word, first=False)[0] if word else None
+        return next(iter(self.tokenizer.encode_word(word, first=False)), None) if word else None
 
     def _loops(self, words: list[str]) -> str | None:
         """The word that would go on in a loop, once these are written in this segment too."""

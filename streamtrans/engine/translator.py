@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 from pathlib import Path
+from typing import Any
 
 from streamtrans.engine.instruments import AttentionInstrument, ChoiceInstrument, Instrument, RegretInstrument
 from streamtrans.engine.session import Session
@@ -37,11 +38,10 @@ class Translator:
     @cached_property
     def default_policy(self) -> Policy:
         """The policy that the checkpoint names, else wait-3."""
-        options = dict(self.settings.policy or {"name": "wait-k"})
+        stored = self.settings.policy or {"name": "wait-k"}
+        options: dict[str, Any] = {key: inf if value == "inf" else value for key, value in stored.items()}
         try:
-            return make_policy(
-                options.pop("name"), None, **{key: inf if value == "inf" else value for key, value in options.items()}
-            )
+            return make_policy(options.pop("name"), options.pop("max_lag", None), **options)
         except UsageError as error:
             raise ModelError(f"config.json: streamtrans.policy cannot be: {error}") from error
 
@@ -50,12 +50,12 @@ class Translator:
         if isinstance(policy.evidence, NextToken):
             return ChoiceInstrument()
         if isinstance(policy.evidence, Regret):
-            return RegretInstrument(self._regret_head, self._alignment_heads)
+            return RegretInstrument(self._regret_head)
         return AttentionInstrument(self._alignment_heads) if isinstance(policy.evidence, Attention) else None
 
     @cached_property
     def _regret_head(self) -> RegretHead:
-        return load_regret_head(self.directory, self.model.args.hidden_size, len(self._alignment_heads))
+        return load_regret_head(self.directory, self.model.args)
 
     @property
     def _alignment_heads(self) -> Heads:
@@ -63,7 +63,7 @@ class Translator:
         name = self.directory.name
         if not heads:
             raise ModelError(
-                f"{name} has no alignment heads, which policies alignatt and learned need; find them with: "
+                f"{name} has no alignment heads, which policy alignatt needs; find them with: "
                 f"streamtrans models calibrate {name} --data PAIRS.tsv"
             )
         for layer, head in heads:

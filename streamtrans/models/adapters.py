@@ -33,9 +33,15 @@ def base_of(adapter: Path) -> str:
 
 
 def with_adapter(config: dict[str, Any], adapter: Path) -> dict[str, Any]:
-    """A config.json whose `streamtrans` section is that of the adapter, where it has one."""
-    own = read_adapter_config(adapter).get("streamtrans", {})
-    return {**config, "streamtrans": {**config.get("streamtrans", {}), **own}}
+    """A config.json whose `streamtrans` section is that of the adapter, where it has one.
+
+    The model's own default policy and alignment heads do not hold for what the adapter makes of it.
+    """
+    section = config.get("streamtrans", {})
+    if not isinstance(section, dict):
+        return config  # reading the settings says what is wrong
+    kept = {name: value for name, value in section.items() if name not in ("policy", "alignment_heads")}
+    return {**config, "streamtrans": kept | read_adapter_config(adapter).get("streamtrans", {})}
 
 
 def merge_adapter(model: Model, adapter: Path) -> None:

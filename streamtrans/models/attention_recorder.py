@@ -18,9 +18,9 @@ class AttentionRecorder:
 
     def __init__(self, heads: Heads, columns: np.ndarray, rows: int = 1, read: Sequence[int] = ()):
         """heads: whose attention is noted. columns: the entries of interest, (S,). rows: the last tokens, R of them.
-        read: how many of the columns, from the first, each batch row sees, (B,), if anyone is to ask for the last ones.
+        read: how many of the columns, from the first, each batch row sees, (B,); for whoever reads the weights.
         """
-        self._heads, self._columns, self._rows, self._read = heads, mx.array(columns), rows, read
+        self._heads, self._columns, self._rows, self.read = heads, mx.array(columns), rows, list(read)
         self._layer = 0
         self._found: list[mx.array] = []
 
@@ -45,10 +45,6 @@ class AttentionRecorder:
     def weights(self) -> mx.array:
         """Attention weights (B, heads, R, S), heads by layer."""
         return mx.concatenate(self._found, axis=1)
-
-    def recent(self, count: int) -> mx.array:
-        """As `last_read` for the last token of each batch row."""
-        return last_read(self.weights[:, :, -1], mx.array(list(self._read)), count)
 
 
 def last_read(weights: mx.array, read: mx.array, count: int) -> mx.array:

@@ -183,8 +183,8 @@ def read_weights(directory: Path) -> dict[str, mx.array]:
 def _quantised(model: Model, weights: dict[str, mx.array], how: dict[str, Any]) -> dict[str, mx.array]:
     """On CPU the weights dequantised; elsewhere the weights as they are, and the model's layers quantised to fit."""
     packed = {name.removesuffix(".scales") for name in weights if name.endswith(".scales")}
-    bits = {name: how[name] if isinstance(how.get(name), dict) else how for name in packed}
     try:
+        bits = {name: how[name] if isinstance(how.get(name), dict) else how for name in packed}
         if on_gpu():
             nn.quantize(model, how["group_size"], how["bits"], class_predicate=lambda path, _: bits.get(path, False))
             return weights
@@ -192,7 +192,7 @@ def _quantised(model: Model, weights: dict[str, mx.array], how: dict[str, Any]) 
             weight, scales, biases = (weights.pop(f"{name}.{part}") for part in ("weight", "scales", "biases"))
             own = bits[name]
             weights[f"{name}.weight"] = mx.dequantize(weight, scales, biases, own["group_size"], own["bits"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"config.json: quantization {how!r} does not fit the weights ({error!r})") from error
     return weights
 

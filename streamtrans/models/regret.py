@@ -4,28 +4,33 @@ It is trained once for a checkpoint whose weights are frozen (`streamtrans model
 file of its own, which is read only when a policy asks for it.
 """
 
+import json
 from pathlib import Path
+from typing import cast
 
 import mlx.nn as nn
 from mlx.utils import tree_flatten
 
 from streamtrans.errors import ModelError
+from streamtrans.models.attention_recorder import Heads
 from streamtrans.models.exponential import choice
+from streamtrans.models.qwen2_streaming import ModelArgs
 from streamtrans.runtime import mx
 
 FILE = "regret_head.safetensors"
 WIDTH = 128
 RECENT = 6
-"""Source tokens, the last ones read, whose share of the attention the head sees."""
+"""Source tokens, the last ones read (a prompt's are among them), whose share of the attention the head sees."""
 
 
 class RegretHead(nn.Module):
     """Two layers over `features`; SiLU written out, see `MLP`."""
 
-    def __init__(self, hidden_size: int, heads: int):
-        """heads: how many attention heads it looks at."""
+    def __init__(self, hidden_size: int, heads: Heads):
+        """heads: the attention heads it sees."""
         super().__init__()
-        self.inner = nn.Linear(hidden_size + 2 + heads * RECENT, WIDTH)
+        self.heads = tuple(heads)
+        self.inner = nn.Linear(hidden_size + 2 + len(heads) * RECENT, WIDTH)
         self.outer = nn.Linear(WIDTH, 1)
 
     def __call__(self, features: mx.array) -> mx.array:
@@ -42,7 +47,7 @@ def features(hidden: mx.array, logits: mx.array, recent: mx.array) -> mx.array:
     """What the head sees, float32 (B, F): hidden state, 3 × probability of the best token, entropy in nats, attention.
 
     hidden (B, H): after the last norm; logits (B, V): what it gives, some may be -∞; recent (B, heads, RECENT): the
-    attention of the alignment heads to the source tokens read last.
+    attention to the source tokens read last, as `last_read` gives it.
     """
     best, entropy = choice(logits)
     columns = [hidden.astype(mx.float32), 3 * best[:, None], entropy[:, None], recent.reshape(len(recent), -1)]
@@ -50,20 +55,26 @@ def features(hidden: mx.array, logits: mx.array, recent: mx.array) -> mx.array:
 
 
 def save_regret_head(head: RegretHead, file: Path) -> None:
-    """Writes the weights, float32."""
-    mx.save_safetensors(str(file), dict(tree_flatten(head.parameters())))
+    """Writes the weights, float32, and which attention heads it sees."""
+    mx.save_safetensors(str(file), dict(tree_flatten(head.parameters())), {"heads": json.dumps(head.heads)})
 
 
-def load_regret_head(directory: Path, hidden_size: int, heads: int) -> RegretHead:
-    """The head of a checkpoint; ModelError if it has none, or one of another model. heads: its alignment heads."""
-    file, head = directory / FILE, RegretHead(hidden_size, heads)
+def load_regret_head(directory: Path, args: ModelArgs) -> RegretHead:
+    """The head of a checkpoint; ModelError if it has none, or one of another model."""
+    file = directory / FILE
     remedy = f"make one with: streamtrans models calibrate {directory.name} --data PAIRS.tsv"
     if not file.exists():
         raise ModelError(f"{directory.name} has no regret head, which policy learned needs; {remedy}")
     try:
-        head.load_weights(str(file))
-    except (RuntimeError, ValueError) as error:
+        loaded = mx.load(str(file), return_metadata=True)
+        weights, about = cast(tuple[dict[str, mx.array], dict[str, str]], loaded)
+        heads = [(int(layer), int(head)) for layer, head in json.loads(about["heads"])]
+        if not all(layer < args.num_hidden_layers and head < args.num_attention_heads for layer, head in heads):
+            raise ValueError(f"it sees attention heads {heads}")
+        found = RegretHead(args.hidden_size, heads)
+        found.load_weights(list(weights.items()))
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"{file} is damaged, or of another model ({reason}); {remedy}") from error
-    mx.eval(head.parameters())
-    return head
+    mx.eval(found.parameters())
+    return found

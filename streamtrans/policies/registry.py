@@ -79,5 +79,8 @@ def make_policy(name: str, max_lag: int | None = None, **options: float | None) 
         if key not in entry.options:
             owners = [other for other, its in POLICIES.items() if key in its.options]
             raise UsageError(f"{flag(key)} is an option of {listed(owners) or 'no policy'}, not of {name}")
+    for key, value in given.items():
+        if isinstance(entry.options[key], int) and value != inf and value != int(value):
+            raise UsageError(f"{name}: {flag(key)} is {value:g}; it must be a whole number")
     policy = entry.make(**(entry.options | given))
     return policy if max_lag is None else MaxLag(policy, max_lag)

@@ -14,7 +14,7 @@ from streamtrans.training.moments import Moments, judge, moments, too_few
 from streamtrans.training.scores import auc
 
 MOST = 4
-"""Heads to average."""
+"""Heads to take."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,15 @@ def find_heads(
     """The heads that tell best, by how far back they look, whether more source would change the next token.
 
     Heads are ranked by that alone, and as many of the first are taken, up to `MOST`, as are best together. Also gives
-    the area under the ROC curve of what they tell. advance: as `train_head`. Raises DataError for pairs that give no
-    moment.
+    the area under the ROC curve of what they tell. advance: as `train_head`. Raises DataError for pairs among whose
+    moments are not both, some that change and some that do not.
     """
     args = model.args
     heads = [(layer, head) for layer in range(args.num_hidden_layers) for head in range(args.num_attention_heads)]
     parts = [_looks(model, found, heads) for found in moments(collator, pairs, seed, advance)]
-    if not parts:
+    changed = np.concatenate([part.changed for part in parts] or [np.zeros(0, bool)])
+    if changed.all() or not changed.any():
         raise too_few(pairs)
-    changed = np.concatenate([part.changed for part in parts])
 
     def worth(chosen: Sequence[int]) -> float:
         return auc(-np.concatenate([part.back(chosen) for part in parts]), changed)

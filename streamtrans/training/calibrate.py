@@ -1,7 +1,6 @@
 """Calibrates a checkpoint for the policies that look into the model: its regret head and its alignment heads."""
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from streamtrans.models.regret import FILE, RegretHead, save_regret_head
 from streamtrans.training.alignment_heads import find_heads
 from streamtrans.training.collator import Collator
 from streamtrans.training.dataset import Pair
-from streamtrans.training.files import written_aside
+from streamtrans.training.files import replacing, written_aside
 from streamtrans.training.regret_head import Measured, train_head
 
 PAIRS_FOR_HEADS = 600
@@ -38,14 +37,18 @@ class Calibration:
 def calibrate(
     model: Model, collator: Collator, pairs: Sequence[Pair], advance: Callable[[int], None], seed: int = 0
 ) -> Calibration:
-    """Finds the alignment heads and trains the regret head, which sees them; arguments and errors as `train_head`."""
+    """Finds the alignment heads, and trains the regret head that sees them, on the same pairs.
+
+    collator: as `collator_for` makes it. advance: is told how many more pairs have been computed, of `for_heads` and
+    then of all. Raises DataError for pairs that are too few.
+    """
     heads, auc_of_heads = find_heads(model, collator, for_heads(pairs), advance, seed)
     head, measured = train_head(model, heads, collator, pairs, advance, seed)
     return Calibration(head, measured, heads, auc_of_heads)
 
 
 def for_heads(pairs: Sequence[Pair]) -> Sequence[Pair]:
-    """Those of the pairs that the alignment heads are found with; `calibrate` advances over them first."""
+    """Those of the pairs that the alignment heads are found with."""
     return pairs[:: max(1, len(pairs) // PAIRS_FOR_HEADS)]
 
 
@@ -64,10 +67,8 @@ def write_calibrated(directory: Path, output: Path | None, found: Calibration) -
 
 
 def _write(directory: Path, found: Calibration) -> None:
-    head, config = directory / f"new.{FILE}", directory / "config.json.new"
     values = read_config(directory)
     section = values.get("streamtrans", {}) | {"alignment_heads": [list(pair) for pair in found.heads]}
-    config.write_text(json.dumps(values | {"streamtrans": section}, indent=2) + "\n", encoding="utf-8")
-    save_regret_head(found.head, head)
-    os.replace(head, directory / FILE)
-    os.replace(config, directory / "config.json")
+    with replacing(directory / FILE) as head, replacing(directory / "config.json") as config:
+        config.write_text(json.dumps(values | {"streamtrans": section}, indent=2) + "\n", encoding="utf-8")
+        save_regret_head(found.head, head)

@@ -30,10 +30,10 @@ def write_model(
 
 def write_config(directory: Path, config: dict[str, Any]) -> None:
     """Writes config.json for new weights, without what was calibrated for others."""
-    (directory / "config.json").write_text(json.dumps(_uncalibrated(config), indent=2) + "\n", encoding="utf-8")
+    (directory / "config.json").write_text(json.dumps(uncalibrated(config), indent=2) + "\n", encoding="utf-8")
 
 
-def _uncalibrated(config: dict[str, Any]) -> dict[str, Any]:
+def uncalibrated(config: dict[str, Any]) -> dict[str, Any]:
     """A config.json without alignment heads, and without a default policy that needs them or a regret head."""
     section = {name: value for name, value in config.get("streamtrans", {}).items() if name != "alignment_heads"}
     name = (section.get("policy") or {}).get("name")

@@ -6,9 +6,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from streamtrans.errors import UsageError
+
+
+def _whole_or_infinite(k: float) -> float:
+    if not (k == math.inf or (k >= 1 and k == int(k))):
+        raise ValueError(f"{k:g} must be a whole number, 1 or more, or .inf")
+    return k
+
+
+K = Annotated[float, AfterValidator(_whole_or_infinite)]
+"""The k of wait-k."""
 
 
 class Section(BaseModel):
@@ -64,7 +74,7 @@ class Data(Files):
 class Mix(Section):
     """How read schedules are mixed; see `Collator`."""
 
-    wait_ks: list[float] = Field(default=[1, 2, 3, 4, 5, 6, 7, 9, math.inf], min_length=1)
+    wait_ks: list[K] = Field(default=[1, 2, 3, 4, 5, 6, 7, 9, math.inf], min_length=1)
     random_share: float = Field(default=1 / 3, ge=0, le=1)
     late_end_share: float = Field(default=0.5, ge=0, le=1)
     early_end_share: float = Field(default=0.5, ge=0, le=1)
@@ -139,7 +149,7 @@ class Report(Section):
     log_every: int = Field(default=20, ge=1)
     validate_every: int = Field(default=500, ge=1)
     save_every: int = Field(default=100, ge=1)
-    validation_ks: list[float] = Field(default=[1, 3, 5, math.inf], min_length=1)
+    validation_ks: list[K] = Field(default=[1, 3, 5, math.inf], min_length=1)
     tensorboard: bool | Path = Field(default=False, description="true for RUN/tensorboard, or a directory")
 
 

@@ -1,11 +1,9 @@
 """Distillation: sentences and a teacher's translations of them, as a table to train on."""
 
 import gzip
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,8 +11,9 @@ from typing import IO
 
 from streamtrans.errors import DataError, UsageError
 from streamtrans.training.dataset import Filters, Pair
+from streamtrans.training.files import replacing
 from streamtrans.training.monotone import Monotonicity
-from streamtrans.training.sources import lines_of
+from streamtrans.training.sources import columns_of, lines_of
 from streamtrans.training.teachers import translate_chunk
 
 CHUNK = 500
@@ -33,17 +32,11 @@ class Distilled:
 
 
 def read_sentences(path: Path, column: str | None = None) -> list[str]:
-    """The sentences of a text, one a line, or of a column of a tab-separated file; plain or .gz; empty ones left out.
+    """The sentences of a text, one a line, or of a column of a table; plain, .gz or .xz; empty ones left out.
 
     Raises DataError for a file that cannot be read, has no such column, or has no sentence.
     """
-    lines = lines_of(path)
-    if column is not None:
-        header = next(lines, "").split("\t")
-        if column not in header:
-            raise DataError(f"{path}:1: no column {column!r}; the header has {', '.join(header)}")
-        at = header.index(column)
-        lines = (cells[at] if at < len(cells) else "" for cells in (line.split("\t") for line in lines))
+    lines = lines_of(path) if column is None else (cells[0] for cells in columns_of(path, [column]))
     sentences = [" ".join(line.split()) for line in lines]
     if not (sentences := [sentence for sentence in sentences if sentence]):
         raise DataError(f"{path}: no sentence in it")
@@ -108,7 +101,8 @@ class Distillation:
             raise DataError(
                 f"{self.output}: no pair is as monotone as {least:g}; the translations are in {self.partial}"
             )
-        with _replacing(self.output) as file:
+        packed = self.output.suffix == ".gz"
+        with replacing(self.output) as fresh, _open(fresh, packed) as file:
             file.write("source\ttarget\tmonotone\n")
             file.writelines(f"{source}\t{target}\t{score:.3f}\n" for (source, target), score in scored)
         self.partial.unlink()
@@ -128,14 +122,5 @@ def _scored(
             filters.dropped[f"less monotone than {least:g}"] += 1
 
 
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[str]]:
-    """A text file, .gz or plain, that takes the place of `path` when it is complete."""
-    fresh = path.with_name("new." + path.name)
-    packed = path.suffix == ".gz"
-    try:
-        with gzip.open(fresh, "wt", encoding="utf-8") if packed else open(fresh, "w", encoding="utf-8") as file:
-            yield file
-        os.replace(fresh, path)
-    finally:
-        fresh.unlink(missing_ok=True)
+def _open(file: Path, packed: bool) -> IO[str]:
+    return gzip.open(file, "wt", encoding="utf-8") if packed else open(file, "w", encoding="utf-8")

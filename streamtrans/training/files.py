@@ -1,6 +1,7 @@
-"""Directories that are written aside and then renamed, so that a kill never spoils one; no array library needed."""
+"""Files and directories that are written aside and then renamed, so that a kill never spoils one; no array library."""
 
 import errno
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,10 +40,24 @@ def written_aside(directory: Path) -> Iterator[Path]:
 
 
 def recover(directory: Path) -> None:
-    """Puts back what a kill between the two renames of `written_aside` left beside its place."""
+    """Puts back what a kill between the two renames of `written_aside` left beside its place, or removes what one
+    after them left."""
     old = directory.with_name(directory.name + ".old")
-    if old.exists() and not directory.exists():
+    if directory.exists():
+        shutil.rmtree(old, ignore_errors=True)
+    elif old.exists():
         old.rename(directory)
+
+
+@contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """The name of a new file beside the wanted one, whose place it takes when the block ends well."""
+    fresh = file.with_name("new." + file.name)
+    try:
+        yield fresh
+        os.replace(fresh, file)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def copy_tokenizer(origin: Path, to: Path) -> None:

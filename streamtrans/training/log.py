@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from streamtrans.errors import UsageError
+from streamtrans.training.files import replacing
 
 
 class RunLog:
@@ -15,7 +16,8 @@ class RunLog:
         self.file = file
         self._board = _tensorboard(tensorboard, step) if tensorboard else None
         rows = [row for row in read_log(file) if row["step"] <= step] if file.exists() else []
-        file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        with replacing(file) as fresh:
+            fresh.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
     def write(self, row: dict[str, Any]) -> None:
         """Appends one row."""

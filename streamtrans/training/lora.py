@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamtrans.runtime import mx
+from streamtrans.training.checkpoints import uncalibrated
 
 if TYPE_CHECKING:
     from streamtrans.training.config import Lora
@@ -47,6 +48,6 @@ def write_adapter(
         "num_layers": settings.layers or layers,
         "lora_parameters": _parameters(settings),
         "model": str(origin.directory),
-        "streamtrans": origin.config["streamtrans"],
+        "streamtrans": uncalibrated(origin.config)["streamtrans"],
     }
     (directory / "adapter_config.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")

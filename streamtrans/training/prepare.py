@@ -1,10 +1,11 @@
 """From a configuration to the checkpoint a run starts from: directory, tokenizer, collator."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streamtrans.errors import ModelError
+from streamtrans.errors import ModelError, UsageError
 from streamtrans.models.loading import find_model, read_config
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.text.tokenizer import Tokenizer, load_tokenizer
@@ -23,6 +24,30 @@ class Origin:
     config: dict[str, Any]
     tokenizer: Tokenizer
     collator: Collator
+
+
+def fixed(config: TrainConfig, pairs: int) -> dict[str, str]:
+    """What a run may not change when it goes on: the place in the data and the shapes would lose their meaning."""
+    values = config.model_dump(mode="json")
+    kept = {"model": values["model"], "lora": values["lora"], "seed": values["seed"], "pairs": pairs}
+    kept |= {f"data.{name}": values["data"][name] for name in ("source_language", "target_language")}
+    kept |= {f"optimiser.{name}": values["optimiser"][name] for name in ("name", "batch_tokens")}
+    kept |= {"prompt": values["prompt"]} if config.prompt else {}
+    return {name: json.dumps(value) for name, value in kept.items()}
+
+
+def refuse_changes(last: Path, before: dict[str, str], now: dict[str, str]) -> None:
+    """UsageError where a run that is to go on from `last` had other values of what is `fixed`."""
+    for name in {**now, **before}:
+        if before.get(name) != now.get(name):
+            raise UsageError(
+                f"{last} was trained with {name}={before.get(name)}, not {now.get(name)}; choose another run=DIR"
+            )
+
+
+def is_new(run: Path) -> bool:
+    """Whether nothing has been trained in this directory yet."""
+    return not any((run / name).exists() for name in ("last", "last.old"))
 
 
 def start_from(config: TrainConfig, corpus: Corpus, run: Path, make: bool) -> Origin:

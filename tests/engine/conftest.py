@@ -26,7 +26,7 @@ def random_translator(en_pt, tmp_path_factory):
     settings = TranslationSettings(
         source_language="en", target_language="pt", max_source_words=12, alignment_heads=((0, 1), (1, 0))
     )
-    head = RegretHead(args.hidden_size, len(settings.alignment_heads))
+    head = RegretHead(args.hidden_size, settings.alignment_heads)
     head.outer.weight = head.outer.weight * 10  # so that it changes its mind
     save_regret_head(head, directory / FILE)
     return Translator(Model(args), en_pt.tokenizer, settings, directory)

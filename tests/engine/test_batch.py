@@ -97,6 +97,14 @@ def test_long_lines_are_cut_and_counted(random_translator, monkeypatch):
     assert_same(random_translator, WaitK(3), lines, found, monkeypatch)
 
 
+def test_a_word_that_loses_its_end_is_counted_too(random_translator):
+    line = "x" * 5000 + " and"
+    engine, session = BatchEngine(random_translator, WaitK(1)), random_translator.session(WaitK(1))
+    list(engine.translate([line]))
+    session.feed_line(line)
+    assert engine.segmented == (session.segmented > 0) == 1
+
+
 @pytest.mark.parametrize("policy", [WaitK(2), Agree(2), Confident(0.6)], ids=str)
 def test_a_prompt_is_read_at_the_start_of_each_segment(random_translator, policy, monkeypatch):
     tokenizer = copy(random_translator.tokenizer)

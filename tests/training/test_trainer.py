@@ -186,6 +186,16 @@ def test_a_kill_between_the_two_renames_is_repaired(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["last"]
 
 
+def test_a_kill_after_the_renames_does_not_spoil_the_next_save(tmp_path):
+    for name in ("last", "last.old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "state").write_text(name)
+    with files.written_aside(tmp_path / "last") as fresh:
+        (fresh / "state").write_text("new")
+    assert (tmp_path / "last" / "state").read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["last"]
+
+
 def test_training_on_another_thread_works_without_signals(first):
     told = []
     thread = threading.Thread(target=lambda: told.append(run(first[0], "thread", "optimiser.steps=2")))
