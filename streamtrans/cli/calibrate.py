@@ -20,14 +20,15 @@ def calibrate(
     ] = None,
     pairs: Annotated[int, typer.Option(metavar="N", min=10, help="Pairs to take at most, drawn at random.")] = 12_000,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write a copy of the model, not into it.")
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write a copy, not into the model.")
     ] = None,
     plain: PlainOption = False,
 ) -> None:
     """Find what `--policy learned` and `--policy alignatt` need: a head by which a model judges its own next word, and
     the attention heads that look at the word to translate.
 
-    The weights of the model stay as they are. Ctrl-C leaves everything as it was.
+    The weights of the model stay as they are. Ctrl-C leaves everything as it was. To make `learned` what a model does
+    by itself, write "policy": {"name": "learned", "threshold": 0.05} into the section streamtrans of its config.json.
 
     \b
     Examples:
@@ -36,7 +37,7 @@ def calibrate(
     """
     if output and output.exists():
         raise UsageError(f"{output} exists; choose another --output")
-    from streamtrans.models.loading import find_parts, load_checkpoint
+    from streamtrans.models.loading import embedded_models, find_parts, load_checkpoint
     from streamtrans.text.tokenizer import load_tokenizer
     from streamtrans.training.calibrate import calibrate, for_heads, write_calibrated
     from streamtrans.training.dataset import Filters
@@ -47,6 +48,8 @@ def calibrate(
         raise UsageError(
             f"{model} is an adapter; make a model of it first: streamtrans models fuse {model} --output DIR"
         )
+    if output is None and (model in embedded_models() or not Path(model).is_dir()):
+        raise UsageError(f"{model} is not a directory of yours; write a calibrated copy with --output DIR")
     checkpoint = load_checkpoint(model)
     settings = checkpoint.settings
     tokenizer = load_tokenizer(checkpoint.directory, settings.tokenizer, checkpoint.config)

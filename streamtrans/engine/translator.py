@@ -10,7 +10,7 @@ from streamtrans.engine.instruments import AttentionInstrument, ChoiceInstrument
 from streamtrans.engine.session import Session
 from streamtrans.errors import ModelError, UsageError
 from streamtrans.models.attention_recorder import Heads
-from streamtrans.models.loading import load_checkpoint
+from streamtrans.models.loading import load_checkpoint, name_of
 from streamtrans.models.qwen2_streaming import Model
 from streamtrans.models.regret import RegretHead, load_regret_head
 from streamtrans.models.settings import TranslationSettings
@@ -23,7 +23,7 @@ from streamtrans.text.tokenizer import Tokenizer, load_tokenizer
 class Translator:
     """What is needed to translate; one may serve many sessions, one after the other or in turn.
 
-    directory: of the checkpoint, with what only some policies need.
+    directory: of the checkpoint, or of the adapter that makes other weights of it, with what only some policies need.
     """
 
     model: Model
@@ -60,7 +60,7 @@ class Translator:
     @property
     def _alignment_heads(self) -> Heads:
         heads, args = self.settings.alignment_heads, self.model.args
-        name = self.directory.name
+        name = name_of(self.directory)
         if not heads:
             raise ModelError(
                 f"{name} has no alignment heads, which policy alignatt needs; find them with: "
@@ -84,4 +84,5 @@ def load(model: str | Path = "en-pt", adapter: Path | None = None) -> Translator
     """
     checkpoint = load_checkpoint(model, adapter=adapter)
     tokenizer = load_tokenizer(checkpoint.directory, checkpoint.settings.tokenizer, checkpoint.config)
-    return Translator(checkpoint.model, tokenizer, checkpoint.settings, checkpoint.directory)
+    directory = checkpoint.adapter or checkpoint.directory
+    return Translator(checkpoint.model, tokenizer, checkpoint.settings, directory)

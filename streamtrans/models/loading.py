@@ -33,17 +33,26 @@ _DEFAULT_THETA = 10000.0  # of Qwen2Config, where a config names no rotary base
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A loaded model and what its directory says about it; `config` is the whole config.json."""
+    """A loaded model and what its directory says about it; `config` is the whole config.json.
+
+    adapter: directory of what was merged into its weights, if anything was.
+    """
 
     model: Model
     settings: TranslationSettings
     directory: Path
     config: dict[str, Any]
+    adapter: Path | None = None
 
 
 def embedded_models() -> list[str]:
     """Names of the models that come with the package."""
     return sorted(file.parent.name for file in _ASSETS.glob("*/config.json"))
+
+
+def name_of(directory: Path) -> str:
+    """What to call a model by, on the command line too: the name of an embedded one, else its directory."""
+    return directory.name if directory.parent == _ASSETS else str(directory)
 
 
 def load_checkpoint(path_or_name: str | Path, fuse: bool = True, adapter: Path | None = None) -> Checkpoint:
@@ -66,7 +75,7 @@ def load_checkpoint(path_or_name: str | Path, fuse: bool = True, adapter: Path |
     _assign(model, weights, directory)
     if adapter:
         merge_adapter(model, adapter)
-    return Checkpoint(model.fuse() if fuse else model, settings, directory, config)
+    return Checkpoint(model.fuse() if fuse else model, settings, directory, config, adapter)
 
 
 def load_model(path_or_name: str | Path, fuse: bool = True) -> tuple[Model, dict[str, Any]]:

@@ -14,6 +14,7 @@ from mlx.utils import tree_flatten
 from streamtrans.errors import ModelError
 from streamtrans.models.attention_recorder import Heads
 from streamtrans.models.exponential import choice
+from streamtrans.models.loading import name_of
 from streamtrans.models.qwen2_streaming import ModelArgs
 from streamtrans.runtime import mx
 
@@ -62,9 +63,10 @@ def save_regret_head(head: RegretHead, file: Path) -> None:
 def load_regret_head(directory: Path, args: ModelArgs) -> RegretHead:
     """The head of a checkpoint; ModelError if it has none, or one of another model."""
     file = directory / FILE
-    remedy = f"make one with: streamtrans models calibrate {directory.name} --data PAIRS.tsv"
+    name = name_of(directory)
+    remedy = f"make one with: streamtrans models calibrate {name} --data PAIRS.tsv"
     if not file.exists():
-        raise ModelError(f"{directory.name} has no regret head, which policy learned needs; {remedy}")
+        raise ModelError(f"{name} has no regret head, which policy learned needs; {remedy}")
     try:
         loaded = mx.load(str(file), return_metadata=True)
         weights, about = cast(tuple[dict[str, mx.array], dict[str, str]], loaded)

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 from streamtrans.errors import UsageError
 from streamtrans.policies.base import Action, Evidence, Policy, PolicyState, revises
+from streamtrans.policies.waits import least_lag
 
 
 @dataclass(frozen=True)
 class MaxLag:
     """Another policy, but WRITE whenever more than `words` source words are read beyond target words written.
 
-    Raises UsageError for words < 1, and for a policy that revises.
+    Raises UsageError for words < 1, for less than the policy inside keeps to, and for one that revises.
     """
 
     inside: Policy
@@ -21,6 +22,8 @@ class MaxLag:
             raise UsageError(f"max-lag is {self.words}; it must be at least 1 word")
         if revises(self.inside):
             raise UsageError(f"max-lag bounds what is final; {self.inside.name} shows everything at once")
+        if self.words < (least := least_lag(self.inside)):
+            raise UsageError(f"max-lag is {self.words}, but {self.name} keeps at least {least:g} words behind")
 
     @property
     def name(self) -> str:

@@ -27,7 +27,7 @@ class Entry:
 
 
 POLICIES: dict[str, Entry] = {
-    "wait-k": Entry(WaitK, {"k": 3, "catch_up": 0}, "stay k words behind; the plain, predictable choice"),
+    "wait-k": Entry(WaitK, {"k": 3, "catch_up": 0.0}, "stay k words behind; the plain, predictable choice"),
     "agree": Entry(
         Agree, {"agree": 2, "hold": 0, "horizon": 2}, "write what successive readings agree on; for offline models too"
     ),
@@ -44,7 +44,7 @@ POLICIES: dict[str, Entry] = {
     "alignatt": Entry(AlignAtt, {"last": 2}, "write while the model does not look at the last words read"),
     "boundary": Entry(Boundary, {"max_wait": 12}, "wait for the end of a clause; for captions that come in phrases"),
     "wait-k-flush": Entry(
-        WaitKFlush, {"k": 3, "catch_up": 0}, "wait-k, all written at sentence ends; for several sentences a line"
+        WaitKFlush, {"k": 3, "catch_up": 0.0}, "wait-k, all written at sentence ends; for several sentences a line"
     ),
     "retranslate": Entry(
         Retranslate, {"mask_words": 0}, "show everything at once and correct it; for displays where text may change"

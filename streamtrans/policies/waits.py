@@ -1,7 +1,15 @@
-"""The bounds that policies which judge the next word keep to: read below one lag, write from another on."""
+"""The bounds that policies keep to: read below one lag, write from another on."""
+
+from math import inf
 
 from streamtrans.errors import UsageError
-from streamtrans.policies.base import Action, PolicyState
+from streamtrans.policies.base import Action, Policy, PolicyState
+
+
+def least_lag(policy: Policy) -> float:
+    """The words that a policy always stays behind: its k, unless that is infinite, or its min_wait; else 1."""
+    least = getattr(policy, "k", getattr(policy, "min_wait", 1))
+    return least if least < inf else 1
 
 
 def check_waits(name: str, min_wait: int, max_wait: int) -> None:

@@ -54,7 +54,9 @@ class Files(Section):
         paired = self.source_path is not None and self.target_path is not None
         half = (self.source_path is None) != (self.target_path is None)
         if half or [self.path is not None, self.dataset is not None, paired].count(True) != 1:
-            raise ValueError("give one of path, source_path with target_path, or dataset")
+            raise ValueError(
+                "give one of path, source_path with target_path, or dataset; data.path=null takes one of a file away"
+            )
         return self
 
 

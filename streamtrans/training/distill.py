@@ -1,19 +1,18 @@
 """Distillation: sentences and a teacher's translations of them, as a table to train on."""
 
-import gzip
+import json
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO
 
 from streamtrans.errors import DataError, UsageError
 from streamtrans.training.dataset import Filters, Pair
 from streamtrans.training.files import replacing
 from streamtrans.training.monotone import Monotonicity
-from streamtrans.training.sources import columns_of, lines_of
+from streamtrans.training.sources import columns_of, lines_of, open_packed
 from streamtrans.training.teachers import translate_chunk
 
 CHUNK = 500
@@ -46,17 +45,23 @@ def read_sentences(path: Path, column: str | None = None) -> list[str]:
 class Distillation:
     """Translations that are written to OUTPUT.partial as they come, and to OUTPUT when all are there."""
 
-    def __init__(self, sentences: list[str], output: Path):
-        """Takes up what an earlier run has left. UsageError if that was made of other sentences."""
-        self.sentences, self.output = sentences, output
+    def __init__(self, sentences: list[str], output: Path, command: list[str]):
+        """Takes up what an earlier run has left. UsageError if that was made of other sentences or by another program.
+
+        command: the teacher's program with its arguments.
+        """
+        self.sentences, self.output, self.command = sentences, output, command
         self.partial = output.with_name(output.name + ".partial")
+        self._title = json.dumps(command)  # the first line of the partial file
         self.done = self._taken_up() if self.partial.exists() else 0
 
     def _taken_up(self) -> int:
         """The number of whole rows of the partial file; what a kill cut short is taken off."""
         whole = self.partial.read_bytes()
         whole = whole[: whole.rfind(b"\n") + 1]
-        rows = whole.decode(errors="replace").split("\n")[:-1]
+        title, *rows = whole.decode(errors="replace").split("\n")[:-1] or [self._title]
+        if title != self._title:
+            raise UsageError(f"{self.partial} was made by another teacher: {title}; remove it to start anew")
         for number, row in enumerate(rows):
             if number >= len(self.sentences) or row.split("\t")[0] != self.sentences[number]:
                 raise UsageError(f"{self.partial} was made of other sentences; remove it to start anew")
@@ -64,7 +69,7 @@ class Distillation:
             file.truncate(len(whole))
         return len(rows)
 
-    def translate(self, command: list[str], processes: int, advance: Advance = lambda number: None) -> None:
+    def translate(self, processes: int, advance: Advance = lambda number: None) -> None:
         """Translates what is not done yet, in order, `processes` runs of the program at a time.
 
         advance: is told how many sentences more are done. Raises DataError if the teacher fails; what is done stays.
@@ -72,7 +77,9 @@ class Distillation:
         firsts = range(self.done, len(self.sentences), CHUNK)
         chunks = iter([self.sentences[first : first + CHUNK] for first in firsts])
         with open(self.partial, "a", encoding="utf-8") as file, ThreadPoolExecutor(processes) as pool:
-            coming = ((chunk, pool.submit(translate_chunk, command, chunk)) for chunk in chunks)
+            if not file.tell():
+                file.write(self._title + "\n")
+            coming = ((chunk, pool.submit(translate_chunk, self.command, chunk)) for chunk in chunks)
             running = deque(islice(coming, 2 * processes))  # twice as many, so that no process waits for the writing
             try:
                 while running:
@@ -92,7 +99,7 @@ class Distillation:
 
         least: pairs of a lower monotonicity are dropped. Raises DataError if nothing is left.
         """
-        rows = (row.split("\t") for row in lines_of(self.partial))
+        rows = (row.split("\t") for row in islice(lines_of(self.partial), 1, None))
         pairs = [(source, target) for source, target in rows if filters.keep(source, target)]
         if not pairs:
             raise DataError(f"{self.output}: no pair left; dropped {filters.summary()}")
@@ -101,8 +108,7 @@ class Distillation:
             raise DataError(
                 f"{self.output}: no pair is as monotone as {least:g}; the translations are in {self.partial}"
             )
-        packed = self.output.suffix == ".gz"
-        with replacing(self.output) as fresh, _open(fresh, packed) as file:
+        with replacing(self.output) as fresh, open_packed(fresh, "wt") as file:
             file.write("source\ttarget\tmonotone\n")
             file.writelines(f"{source}\t{target}\t{score:.3f}\n" for (source, target), score in scored)
         self.partial.unlink()
@@ -120,7 +126,3 @@ def _scored(
             yield pair, score
         else:
             filters.dropped[f"less monotone than {least:g}"] += 1
-
-
-def _open(file: Path, packed: bool) -> IO[str]:
-    return gzip.open(file, "wt", encoding="utf-8") if packed else open(file, "w", encoding="utf-8")

@@ -47,7 +47,7 @@ def write_adapter(
         "fine_tune_type": "lora",
         "num_layers": settings.layers or layers,
         "lora_parameters": _parameters(settings),
-        "model": str(origin.directory),
+        "model": origin.name,
         "streamtrans": uncalibrated(origin.config)["streamtrans"],
     }
     (directory / "adapter_config.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")

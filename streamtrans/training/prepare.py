@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from streamtrans.errors import ModelError, UsageError
-from streamtrans.models.loading import find_model, read_config
+from streamtrans.models.loading import embedded_models, find_model, read_config
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.text.tokenizer import Tokenizer, load_tokenizer
 from streamtrans.training.collator import Collator
@@ -18,8 +18,12 @@ from streamtrans.training.vocabulary import make_checkpoint, translation_section
 
 @dataclass(frozen=True)
 class Origin:
-    """The checkpoint a run starts from: its directory, and the config.json that the trained model will have."""
+    """The checkpoint a run starts from: its directory, and the config.json that the trained model will have.
 
+    name: finds the checkpoint from anywhere: an embedded model's, a Hub id, or the whole path.
+    """
+
+    name: str
     directory: Path
     config: dict[str, Any]
     tokenizer: Tokenizer
@@ -85,4 +89,6 @@ def start_from(config: TrainConfig, corpus: Corpus, run: Path, make: bool) -> Or
         **config.mix.model_dump(),
         target_offset=settings.target_position_offset,
     )
-    return Origin(directory, values, tokenizer, collator)
+    given = str(config.model)
+    name = given if given in embedded_models() or not Path(given).exists() else str(directory.resolve())
+    return Origin(name, directory, values, tokenizer, collator)

@@ -70,31 +70,32 @@ def _kept(rows: Iterator[Row], filters: Filters, where: str) -> list[Pair]:
 
 
 def lines_of(path: str | Path) -> Iterator[str]:
-    """The lines of a UTF-8 text, plain, .gz or .xz, without their ends; only "\\n" ends a line.
+    """The lines of a UTF-8 text, plain, .gz or .xz, without their ends and a byte order mark; only "\\n" ends a line.
 
     Raises DataError that names the file, and the line that is not UTF-8.
     """
     number = 0
     try:
-        with _open(path) as lines:
-            for number, line in enumerate(lines, 1):  # noqa: B007  (the number is for the error)
-                yield line.decode().removesuffix("\n").removesuffix("\r")
+        with open_packed(path, "rb") as lines:
+            for number, line in enumerate(lines, 1):
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}:{number}: not UTF-8 ({error.reason})") from error
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _open(path: str | Path) -> IO[bytes]:
-    packed: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
-    return cast(IO[bytes], packed.get(Path(path).suffix, open)(path, "rb"))
+def open_packed(path: str | Path, mode: str) -> IO[Any]:
+    """A file by its name: .gz and .xz are unpacked or packed; mode: "rb", or "wt" for UTF-8."""
+    kinds: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
+    return cast(IO[Any], kinds.get(Path(path).suffix, open)(path, mode, encoding=None if "b" in mode else "utf-8"))
 
 
 def columns_of(path: str | Path, names: Sequence[str], optional: Sequence[str] = ()) -> Iterator[list[str]]:
     """The cells of each row of a tab-separated file with a header that stand in the named columns.
 
-    optional: further columns, "" where there is none. Raises DataError as `lines_of`, for a column that is missing and
-    for a row of another width.
+    optional: further columns, "" where there is none. A blank line is a row of empty cells. Raises DataError as
+    `lines_of`, for a column that is missing and for a row of another width.
     """
     lines = lines_of(path)
     header = next(lines, "").split("\t")
@@ -102,7 +103,7 @@ def columns_of(path: str | Path, names: Sequence[str], optional: Sequence[str] =
         raise DataError(f"{path}:1: no column {missing[0]!r}; the header has {', '.join(header)}")
     places = [header.index(name) if name in header else None for name in (*names, *optional)]
     for number, line in enumerate(lines, 2):
-        cells = line.split("\t")
+        cells = line.split("\t") if line else [""] * len(header)
         if len(cells) != len(header):
             raise DataError(f"{path}:{number}: {len(cells)} columns, the header has {len(header)}")
         yield ["" if place is None else cells[place] for place in places]

@@ -13,7 +13,7 @@ from streamtrans.cli.options import (
     takes_policy,
 )
 from streamtrans.errors import UsageError
-from streamtrans.policies import POLICIES, Boundary, MaxLag, WaitK, make_policy, revises
+from streamtrans.policies import POLICIES, Boundary, Confident, MaxLag, WaitK, make_policy, revises
 
 DEFAULT = WaitK(5)
 
@@ -37,11 +37,13 @@ def test_what_is_no_k(text):
     ("choice", "policies"),
     [
         (PolicyChoice(), [DEFAULT]),
-        (PolicyChoice(max_lag=4), [MaxLag(DEFAULT, 4)]),
+        (PolicyChoice(max_lag=6), [MaxLag(DEFAULT, 6)]),
         (PolicyChoice(ks=[2]), [WaitK(2)]),
         (PolicyChoice(ks=[2, inf], options={"catch_up": 0.1}), [WaitK(2, 0.1), WaitK(inf, 0.1)]),
         (PolicyChoice("boundary", options={"max_wait": 8}), [Boundary(8)]),
-        (PolicyChoice("wait-k"), [WaitK(3)]),
+        (PolicyChoice("wait-k"), [DEFAULT]),
+        (PolicyChoice("wait-k", options={"catch_up": 0.1}), [WaitK(DEFAULT.k, 0.1)]),
+        (PolicyChoice("confident"), [Confident()]),
     ],
 )
 def test_the_policies_that_options_choose(choice, policies):

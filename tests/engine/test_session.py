@@ -12,7 +12,7 @@ from streamtrans.policies import Boundary, Confident, MaxLag, WaitK, WaitKFlush
 
 SENTENCE = "I would like to book a table for two people tomorrow evening."
 TEXT = st.text("abc .,\nÉ€", max_size=40)
-POLICY = st.sampled_from([WaitK(1), WaitK(3), WaitK(float("inf")), Boundary(4), WaitKFlush(2), MaxLag(WaitK(9), 2)])
+POLICY = st.sampled_from([WaitK(1), WaitK(3), WaitK(float("inf")), Boundary(4), WaitKFlush(2), MaxLag(Boundary(), 2)])
 quick = settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 

@@ -65,7 +65,7 @@ def test_flush_writes_up_to_a_sentence_end():
     assert delays(WaitKFlush(3), 10, 10, sentence_ends=[5]) == [3, 4, 5, 5, 5, 8, 9, 10, 10, 10]
 
 
-@given(st.integers(1, 6), st.integers(1, 40), st.sampled_from([WaitK(9), WaitK(inf), Boundary()]))
+@given(st.integers(1, 6), st.integers(1, 40), st.sampled_from([Boundary(9), WaitK(inf), Boundary()]))
 def test_max_lag_bounds_any_policy(words, source, policy):
     for written, read in enumerate(delays(MaxLag(policy, words), source, source)):
         assert read - written <= words + 1
@@ -107,6 +107,7 @@ def test_impossible_k(k):
 def test_registry_makes_each_policy_with_its_defaults():
     for name in POLICIES:
         assert make_policy(name).name == name
+    assert make_policy("wait-k", catch_up=0.25) == WaitK(3, 0.25)
 
 
 def test_registry_refuses_other_policies_options_and_unknown_names():
@@ -120,3 +121,8 @@ def test_registry_refuses_other_policies_options_and_unknown_names():
         make_policy("wait-k", max_lag=0)
     with pytest.raises(UsageError, match="retranslate"):
         make_policy("retranslate", max_lag=3)
+    with pytest.raises(UsageError, match="max-lag is 2, but wait-k keeps at least 5 words behind"):
+        make_policy("wait-k", max_lag=2, k=5)
+    with pytest.raises(UsageError, match="max-lag is 1, but confident keeps at least 2 words behind"):
+        make_policy("confident", max_lag=1, min_wait=2)
+    assert make_policy("wait-k", max_lag=2, k=inf) == MaxLag(WaitK(inf), 2)

@@ -1,6 +1,8 @@
 """Teachers as programs, distillation that goes on where it was, and the measure of what can be said early."""
 
 import gzip
+import json
+import lzma
 import sys
 import types
 
@@ -56,49 +58,66 @@ def test_what_a_teacher_does_wrong(command, message):
 
 
 @pytest.mark.parametrize("processes", [1, 3])
-@pytest.mark.parametrize("name", ["out.tsv", "out.tsv.gz"])
+@pytest.mark.parametrize("name", ["out.tsv", "out.tsv.gz", "out.tsv.xz"])
 def test_the_table(tmp_path, processes, name):
-    run = Distillation(SENTENCES, tmp_path / name)
+    run = Distillation(SENTENCES, tmp_path / name, UPPER)
     told = []
-    run.translate(UPPER, processes, told.append)
+    run.translate(processes, told.append)
     assert told == [4] * 5 + [3]
     result = run.finish(Filters(), ("en", "pt"))
     assert (result.written, result.dropped) == (23, "nothing")
     pairs = read_tsv(tmp_path / name, Filters(), "source", "target")
     assert pairs == [(sentence, sentence.upper()) for sentence in SENTENCES]
     assert [file.name for file in tmp_path.iterdir()] == [name]
-    if name.endswith("gz"):
-        assert gzip.decompress((tmp_path / name).read_bytes()).decode().startswith("source\ttarget\tmonotone\n")
+    unpacked = {"gz": gzip.decompress, "xz": lzma.decompress}.get(name[-2:], bytes)
+    assert unpacked((tmp_path / name).read_bytes()).startswith(b"source\ttarget\tmonotone\n")
 
 
 def test_a_run_that_failed_goes_on_where_it_was(tmp_path):
-    fails = "import sys\nfor line in sys.stdin:\n assert '14' not in line\n print(line.strip().upper())"
-    run = Distillation(SENTENCES, tmp_path / "out.tsv")
+    seen, gate = tmp_path / "seen", tmp_path / "gate"
+    program = (
+        "import sys, os\nfor line in sys.stdin:\n"
+        f" assert '14' not in line or os.path.exists({str(gate)!r})\n"
+        f" open({str(seen)!r}, 'a').write(line)\n print(line.strip().upper())"
+    )
+    command = [sys.executable, "-c", program]
+    run = Distillation(SENTENCES, tmp_path / "out.tsv", command)
     with pytest.raises(DataError, match="AssertionError"):
-        run.translate([sys.executable, "-c", fails], 2)
+        run.translate(2)
     assert run.done == 12
     with open(run.partial, "a") as file:
         file.write("sentence number 12\tSENT")  # a kill in the middle of a row
-    seen = tmp_path / "seen"
-    again = Distillation(SENTENCES, tmp_path / "out.tsv")
+    with pytest.raises(UsageError, match=r"was made by another teacher: .*; remove it"):
+        Distillation(SENTENCES, tmp_path / "out.tsv", UPPER)
+    seen.unlink()
+    gate.touch()
+    again = Distillation(SENTENCES, tmp_path / "out.tsv", command)
     assert again.done == 12
-    again.translate(["sh", "-c", f"tee -a {seen}"], 1)
+    again.translate(1)
     assert seen.read_text().splitlines() == SENTENCES[12:]
     assert again.finish(Filters(), ("en", "pt")).written == 23
     other = tmp_path / "out.tsv.partial"
-    other.write_text("another\tone\n")
+    other.write_text(json.dumps(UPPER) + "\nanother\tone\n")
     with pytest.raises(UsageError, match="was made of other sentences; remove it"):
-        Distillation(SENTENCES, tmp_path / "out.tsv")
+        Distillation(SENTENCES, tmp_path / "out.tsv", UPPER)
+
+
+def test_a_kill_before_the_first_row_is_none(tmp_path):
+    (tmp_path / "out.tsv.partial").write_text('["tr')
+    run = Distillation(SENTENCES, tmp_path / "out.tsv", UPPER)
+    assert run.done == 0
+    run.translate(1)
+    assert run.finish(Filters(), ("en", "pt")).written == 23
 
 
 def test_filters_apply_and_what_is_left_out_is_told(tmp_path):
-    run = Distillation(["a", "b c d", "e"], tmp_path / "out.tsv")
-    run.translate(["sed", "s/a//"], 1)
+    run = Distillation(["a", "b c d", "e"], tmp_path / "out.tsv", ["sed", "s/a//"])
+    run.translate(1)
     result = run.finish(Filters(max_words=2), ("en", "pt"))
     assert result.written == 1
     assert result.dropped == "1 empty side, 1 longer than 2 words"
-    run = Distillation(["a"], tmp_path / "out.tsv")
-    run.translate(["sed", "s/a//"], 1)
+    run = Distillation(["a"], tmp_path / "out.tsv", ["sed", "s/a//"])
+    run.translate(1)
     with pytest.raises(DataError, match="no pair left; dropped 1 empty side"):
         run.finish(Filters(), ("en", "pt"))
 
@@ -148,11 +167,10 @@ def test_min_monotone_drops_and_counts(tmp_path):
     sentences = [source for source, _ in PAIRS]
     table = tmp_path / "t"
     table.write_text("".join(f"{t if i % 3 else ' '.join(reversed(t.split()))}\n" for i, (_, t) in enumerate(PAIRS)))
-    run = Distillation(sentences, tmp_path / "out.tsv")
-    run.partial.write_text(
-        "".join(f"{s}\t{t}\n" for s, t in zip(sentences, table.read_text().splitlines(), strict=True))
-    )
-    result = Distillation(sentences, tmp_path / "out.tsv").finish(Filters(), ("en", "de"), least=0.85)
+    run = Distillation(sentences, tmp_path / "out.tsv", UPPER)
+    rows = zip(sentences, table.read_text().splitlines(), strict=True)
+    run.partial.write_text(json.dumps(UPPER) + "\n" + "".join(f"{s}\t{t}\n" for s, t in rows))
+    result = Distillation(sentences, tmp_path / "out.tsv", UPPER).finish(Filters(), ("en", "de"), least=0.85)
     assert result.written == 100
     assert result.dropped == "50 less monotone than 0.85"
     assert result.monotone > 0.9

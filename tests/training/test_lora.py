@@ -246,7 +246,7 @@ def test_what_is_refused(adapted, qwen, tmp_path):
 
 def test_an_adapter_says_nothing_of_what_was_calibrated_for_its_model(tmp_path):
     section = {"length_ratio": 3.0, "alignment_heads": [[0, 0]], "policy": {"name": "learned"}}
-    origin = SimpleNamespace(directory=tmp_path, config={"streamtrans": section})
+    origin = SimpleNamespace(name="some/model", config={"streamtrans": section})
     write_adapter(tmp_path, {"a": mx.zeros(2)}, Lora(), 2, origin)
     about = json.loads((tmp_path / "adapter_config.json").read_text())
     assert about["streamtrans"] == {"length_ratio": 3.0}

@@ -101,6 +101,7 @@ def test_what_is_wrong_is_said_with_file_and_line(tmp_path):
     packed = bytearray(gzip.compress(b"source\ttarget\n" + random.Random(0).randbytes(999).hex().encode()))
     packed[60:80] = bytes(20)
     assert "invalid" in failure(tmp_path, bytes(packed), "x.tsv.gz").lower()
+    assert "dropped 2 empty side" in failure(tmp_path, b"\xef\xbb\xbfsource\ttarget\n\n\t\n")
     with pytest.raises(DataError, match="No such file"):
         read(path=tmp_path / "none.tsv")
 
