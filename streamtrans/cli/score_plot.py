@@ -29,7 +29,7 @@ def check_plot(plot: Path | None, overlay: list[Path], lags: Sequence[float]) ->
     if plot and plot.suffix not in (".svg", ".png", ".html"):
         raise UsageError(f"{plot}: a plot is .svg, .png or .html")
     if plot and find_spec("matplotlib") is None:
-        raise UsageError("plots need matplotlib: pip install 'streamtrans[plot]'")
+        raise UsageError("plots need matplotlib: pip install matplotlib")
 
 
 def read_overlays(paths: list[Path], title: str, language: str | None, samples: int) -> list[Curve]:

@@ -9,7 +9,7 @@ import typer
 from streamtrans.cli.options import JsonOption, PlainOption
 from streamtrans.errors import UsageError
 
-INSTALL = "training needs two more packages: pip install 'streamtrans[train]'"
+INSTALL = "training needs two more packages: pip install pydantic pyyaml"
 
 
 def train(

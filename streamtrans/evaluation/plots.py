@@ -80,7 +80,7 @@ def _render(curves: Sequence[Curve], title: str, kind: str) -> bytes:
     try:
         import matplotlib
     except ImportError:
-        raise UsageError("plots need matplotlib: pip install 'streamtrans[plot]'") from None
+        raise UsageError("plots need matplotlib: pip install matplotlib") from None
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

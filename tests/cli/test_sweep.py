@@ -10,6 +10,7 @@ from streamtrans.cli.recording import policy_options, run_name
 from streamtrans.cli.score_curves import parse_lags
 from streamtrans.cli.sweep import GRIDS, swept
 from streamtrans.errors import UsageError
+from streamtrans.models.loading import find_model
 from streamtrans.policies import POLICIES, WaitK
 
 SENTENCES = [
@@ -174,3 +175,15 @@ def test_logs_are_not_swept(tmp_path):
     result = run("score", "--from-log", "x", "--policy", "agree", "--sweep", cwd=tmp_path)
     assert result.returncode == 2
     assert "no --policy, --sweep with it" in result.stderr
+
+
+def test_a_policy_that_the_model_cannot_have_is_told_before_any_run(tmp_path):
+    bare = tmp_path / "bare"
+    shutil.copytree(find_model("en-pt"), bare)
+    (bare / "regret_head.safetensors").unlink()
+    (tmp_path / "s").write_text("Good morning.\n")
+    logs = ["--save-log", "logs", "--plain"]
+    done = run("score", "s", "s", "--model", str(bare), "--policy", "wait-k,learned", "--sweep", *logs, cwd=tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert f"streamtrans models calibrate {bare} --data" in done.stderr
+    assert not (tmp_path / "logs").exists()

@@ -208,5 +208,7 @@ def test_as_a_user_runs_it(tmp_path):
         assert load(tmp_path / "made").translate("Good morning, my friend.", policy)
     again = command("en-pt", "--data", tmp_path / "p.tsv", *columns, "-o", tmp_path / "made")
     assert (again.returncode, len(again.stderr.splitlines())) == (2, 1)
-    wrong = command("en-pt", "--data", tmp_path / "p.tsv")
+    wrong = command("en-pt", "--data", tmp_path / "p.tsv", "-o", tmp_path / "other")
     assert (wrong.returncode, "no column 'source'" in wrong.stderr) == (1, True)
+    ours = command("en-pt", "--data", tmp_path / "p.tsv", *columns)
+    assert (ours.returncode, "en-pt is not a directory of yours" in ours.stderr) == (2, True)
