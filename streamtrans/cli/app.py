@@ -28,7 +28,7 @@ COMMANDS = {
     "train": "Train a model on your own sentence pairs.",
     "distill": "Write training pairs with a teacher's translations.",
     "policies": "List the policies: when to read, when to write.",
-    "models": "List the models that are there; calibrate one, or merge an adapter into one.",
+    "models": "List the models, calibrate one, merge an adapter into one.",
     "bench": "Measure how fast it is here, and against whom.",
     "doctor": "Tell what this machine computes with, and what makes it slow.",
 }

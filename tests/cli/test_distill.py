@@ -32,7 +32,7 @@ def test_sentences_to_pairs(tmp_path):
 
 def test_going_on(tmp_path):
     (tmp_path / "a.en").write_text("one\ntwo\n")
-    (tmp_path / "a.tsv.partial").write_text("one\tEINS\n")
+    (tmp_path / "a.tsv.partial").write_text('["tr", "a-z", "A-Z"]\none\tEINS\n')
     done = command(tmp_path / "a.en", "--teacher", TEACHER, "-o", tmp_path / "a.tsv")
     assert "going on after 1 of 2 sentences" in done.stderr
     assert (tmp_path / "a.tsv").read_text().splitlines()[1:] == ["one\tEINS\t1.000", "two\tTWO\t1.000"]
