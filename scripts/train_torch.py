@@ -44,8 +44,8 @@ def chosen_dtype(precision: str, device: str) -> torch.dtype:
     """The type of activations; "auto" is bf16 but on a CPU that has no instructions for it, where it is ten times
     slower than f32."""
     if precision == "auto":
-        able = {"bf16": True} if device != "cpu" else torch.cpu.get_capabilities()
-        native = any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+        names = "avx512_bf16", "amx_bf16", "bf16"
+        native = device != "cpu" or any(torch.cpu.get_capabilities().get(name) for name in names)
         precision = "bfloat16" if native else "float32"
     return {"bfloat16": torch.bfloat16, "float32": torch.float32}[precision]
 
@@ -98,11 +98,10 @@ class Qwen2:
         config: dict,
         masters: dict[str, torch.Tensor],
         device: str,
+        dtype: torch.dtype,
         dropout: float = 0.0,
-        dtype: torch.dtype = torch.bfloat16,
     ):
-        self.config, self.masters, self.device, self.dropout = config, masters, device, dropout
-        self.dtype = dtype
+        self.config, self.masters, self.device, self.dtype, self.dropout = config, masters, device, dtype, dropout
         self.heads, self.kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
         self.width = config["hidden_size"] // self.heads
         self.theta = rope_theta(config)
@@ -222,7 +221,7 @@ class Trainer:
             raise ModelError(f"{weights}: an output layer of its own; only `streamtrans train` trains one")
         self.average = {name: tensor.clone() for name, tensor in masters.items()} if config.optimiser.average else None
         dtype = chosen_dtype(config.precision, device)
-        self.model = Qwen2(origin.config, masters, device, config.optimiser.dropout, dtype)
+        self.model = Qwen2(origin.config, masters, device, dtype, config.optimiser.dropout)
         inner = [n for n, p in masters.items() if p.ndim == 2 and ".layers." in n]
         outer = [n for n in masters if n not in inner]
         o = config.optimiser
@@ -261,7 +260,7 @@ class Trainer:
         """Negative log-likelihood per target token at each k, of the averaged weights if there are."""
         model, found = self.model, {}
         if self.average:
-            model = Qwen2(self.origin.config, self.average, self.model.device, dtype=self.model.dtype)
+            model = Qwen2(self.origin.config, self.average, self.model.device, self.model.dtype)
         with torch.no_grad():
             for k in self.config.report.validation_ks:
                 sums = [model.loss(collator.at_k(pairs[i : i + 64], k))[1:] for i in range(0, len(pairs), 64)]

@@ -1,6 +1,7 @@
 """`--adapter` of live, translate and score: the same model as `load(model, adapter)`, or one line of complaint."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -68,15 +69,16 @@ def test_translate_and_score_say_in_their_log_what_translated(adapter, wanted, t
 
 @pytest.fixture
 def wrong(adapter, tmp_path):
-    """A directory that holds: an adapter of another tool, one of another model, and a test set."""
+    """A directory that holds: an adapter of another tool, one of another model, one that is right, and a test set."""
     (tmp_path / "s").write_text(SENTENCE + "\n")
     for name in ("peft", "other"):
         (tmp_path / name).mkdir()
     (tmp_path / "peft" / "adapter_config.json").write_text('{"peft_type": "LORA"}')
     weights = (adapter / "adapters.safetensors").read_bytes().replace(b"layers.5.", b"layers.9.")
     (tmp_path / "other" / "adapters.safetensors").write_bytes(weights)
-    about = (adapter / "adapter_config.json").read_text()
+    about = (adapter / "adapter_config.json").read_text().replace('"en-pt"', '"de-en"')
     (tmp_path / "other" / "adapter_config.json").write_text(about)
+    shutil.copytree(adapter, tmp_path / "ours")
     return tmp_path
 
 
@@ -85,8 +87,8 @@ def wrong(adapter, tmp_path):
     [
         (["live", "--adapter", "none"], "none is not an adapter: it has no adapter_config.json"),
         (["translate", "s", "--adapter", "peft"], "peft is not an adapter in mlx-lm's format"),
-        (["models", "calibrate", "other", "--data", "s"], "other is an adapter; make a model of it first"),
-        (["score", "s", "s", "--adapter", "other"], "other does not fit this model (made for en-pt): model.layers.9."),
+        (["models", "calibrate", "ours", "--data", "s"], "ours is an adapter; make a model of it first"),
+        (["score", "s", "s", "--adapter", "other"], "other does not fit this model (made for de-en): model.layers.9."),
     ],
 )
 def test_mistakes_are_one_line(command, said, wrong):
