@@ -1,6 +1,6 @@
 """Make the fixtures that hold our Qwen2 to Hugging Face's: tiny random models, their inputs and their logits.
 
-    python scripts/make_parity_fixtures.py tests/models/fixtures
+    python scripts/make_parity_fixtures.py tests/models/qwen2_streaming/fixtures
 
 Needs torch and transformers. Rotary base 10,000 (not mlx-lm's default of 1,000,000), explicit position_ids and a
 boolean 4-D mask with attn_implementation="sdpa": the eager implementation would add the mask instead of applying it.
@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from streamtrans.models.masks import SOURCE, TARGET, Entries, streaming_mask
+from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET, Entries, streaming_mask
 
 SIZES = {
     "vocab_size": 64,

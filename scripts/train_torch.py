@@ -26,13 +26,13 @@ from safetensors.torch import load_file, save_file
 from streamtrans.errors import DataError, ModelError, StreamtransError, UsageError
 from streamtrans.models.loading import rope_theta
 from streamtrans.training.checkpoints import write_config
-from streamtrans.training.collator import IGNORE, Batch, Collator
 from streamtrans.training.config import TrainConfig, load_config
-from streamtrans.training.corpus import read_corpus
-from streamtrans.training.dataset import Position, batches, prefetched
+from streamtrans.training.data.collator import IGNORE, Batch, Collator
+from streamtrans.training.data.corpus import read_corpus
+from streamtrans.training.data.dataset import Position, batches, prefetched
 from streamtrans.training.files import copy_tokenizer, recover, written_aside
 from streamtrans.training.log import RunLog
-from streamtrans.training.prepare import Origin, fixed, is_new, refuse_changes, start_from
+from streamtrans.training.origin import Origin, fixed, is_new, refuse_changes, start_from
 
 FUSED = {
     "self_attn.qkv": ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],

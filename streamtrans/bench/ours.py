@@ -9,10 +9,10 @@ from streamtrans.bench.timing import milliseconds
 from streamtrans.bench.workload import Depth, K
 from streamtrans.engine.batch import translate_lines
 from streamtrans.engine.translator import Translator
-from streamtrans.models.masks import SOURCE, TARGET
-from streamtrans.models.panels import multiply, panels
-from streamtrans.models.qwen2_streaming import Model
-from streamtrans.models.streaming_cache import DualStreamingCache
+from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET
+from streamtrans.models.qwen2_streaming.model import Model
+from streamtrans.models.qwen2_streaming.panels import multiply, panels
+from streamtrans.models.qwen2_streaming.streaming_cache import DualStreamingCache
 from streamtrans.policies import Policy, WaitK, make_policy
 from streamtrans.runtime import blas_threads, mx
 

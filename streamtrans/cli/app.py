@@ -1,13 +1,9 @@
 """The root of the command line: which commands there are, and the one place where errors become a line and a code."""
 
-import functools
-import inspect
 import os
 import sys
-from collections.abc import Callable
 from errno import EDQUOT, ENOSPC
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Annotated, Any, NoReturn, cast
 
 import typer
@@ -17,21 +13,24 @@ import typer.main
 from streamtrans import __version__
 from streamtrans.errors import StreamtransError
 
-# Command and help line. A command is the function of its name in the module of its name, listed if that module is
-# there, and imported only when it is called: `streamtrans --help` must not wait for anything.
+# Each command with the module of its function and its help line. A command is one file, or a folder with `command.py`,
+# imported only when it is called: `streamtrans --help` must not wait for anything.
 COMMANDS = {
-    "live": "Translate what is typed or piped in, while it comes.",
-    "translate": "Translate a file, a sentence a line.",
-    "score": "Translate a test set and measure quality and latency.",
-    "compare": "Compare scored runs, with significance.",
-    "inspect": "Show when each word was read and written.",
-    "train": "Train a model on your own sentence pairs.",
-    "distill": "Write training pairs with a teacher's translations.",
-    "policies": "List the policies: when to read, when to write.",
-    "models": "List the models, calibrate one, merge an adapter into one.",
-    "bench": "Measure how fast it is here, and against whom.",
-    "doctor": "Tell what this machine computes with, and what makes it slow.",
+    "live": ("live.command", "Translate what is typed or piped in, while it comes."),
+    "translate": ("translate", "Translate a file, a sentence a line."),
+    "score": ("score.command", "Translate a test set and measure quality and latency."),
+    "compare": ("compare", "Compare scored runs, with significance."),
+    "inspect": ("inspect", "Show when each word was read and written."),
+    "train": ("train.command", "Train a model on your own sentence pairs."),
+    "distill": ("distill", "Write training pairs with a teacher's translations."),
+    "policies": ("policies", "List the policies: when to read, when to write."),
+    "models": ("models.command", "List the models, calibrate one, merge an adapter into one."),
+    "bench": ("bench", "Measure how fast it is here, and against whom."),
+    "doctor": ("doctor", "Tell what this machine computes with, and what makes it slow."),
 }
+
+# Commands that have commands of their own, each the function of its name in the module of its name.
+SUBCOMMANDS = {"models": ["fuse", "calibrate"]}
 
 # Typer has carried Click inside itself since 0.2x and exports only some of its errors: this is their common root.
 _CommandLineError = cast(type[Exception], typer.BadParameter.__mro__[2])
@@ -51,65 +50,35 @@ class LazyCommands(typer.core.TyperGroup):
 
     def __init__(self, **settings: Any):
         super().__init__(**settings)
-        self.commands = _CommandTable()
+        self.commands: Any = dict.fromkeys(COMMANDS)  # names alone, for "did you mean"
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names, in the order of help."""
         return list(self.commands)
 
+    def get_command(self, ctx: Any, name: str) -> Any:
+        """The command, imported now; None for another name."""
+        if name not in COMMANDS:
+            return None
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+        module = import_module(f"streamtrans.cli.{COMMANDS[name][0]}")
+        if name in SUBCOMMANDS:
+            alone.callback(context_settings=_SETTINGS, invoke_without_command=True)(getattr(module, name))
+        else:
+            alone.command(name, context_settings=_SETTINGS)(getattr(module, name))
+        for inner in SUBCOMMANDS.get(name, []):
+            function = getattr(import_module(f"streamtrans.cli.{name}.{inner}"), inner)
+            alone.command(inner, context_settings=_SETTINGS)(function)
+        return typer.main.get_command(alone)
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Names and help lines, without importing a command."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name]) for name in self.commands])
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Examples as they are written."""
         formatter.write("\n" + _EXAMPLES.removeprefix("\b\n"))
-
-
-class _CommandTable(dict[str, Any]):
-    """Click commands by name; a missing one is made from its function."""
-
-    def __init__(self) -> None:
-        super().__init__({name: None for name in COMMANDS if find_spec(f"streamtrans.cli.{name}")})
-
-    def get(self, name: str, default: Any = None) -> Any:
-        if name not in self:
-            return default
-        if self[name] is None:
-            self[name] = _click_command(name, getattr(import_module(f"streamtrans.cli.{name}"), name))
-        return self[name]
-
-
-# Commands that have commands of their own, each the function of its name in the module of its name.
-SUBCOMMANDS = {"models": ["fuse", "calibrate"]}
-
-
-def _click_command(name: str, function: Callable[..., Any]) -> Any:
-    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-    if name in SUBCOMMANDS:
-        own = alone.callback(context_settings=_SETTINGS, invoke_without_command=True)
-        own(_unless_subcommand(function))
-        for inner in SUBCOMMANDS[name]:
-            module = import_module(f"streamtrans.cli.{inner}")
-            alone.command(inner, context_settings=_SETTINGS)(getattr(module, inner))
-    else:
-        alone.command(name, context_settings=_SETTINGS)(function)
-    return typer.main.get_command(alone)
-
-
-def _unless_subcommand(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, but doing nothing when a subcommand is called."""
-
-    @functools.wraps(function)
-    def run(context: typer.Context, **given: Any) -> None:
-        if context.invoked_subcommand is None:
-            function(**given)
-
-    own = inspect.signature(function, eval_str=True)
-    context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    run.__signature__ = own.replace(parameters=[context, *own.parameters.values()])  # type: ignore[attr-defined]
-    return run
 
 
 app = typer.Typer(cls=LazyCommands, rich_markup_mode=None, context_settings=_SETTINGS)

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from streamtrans.cli.options import JsonOption, ModelOption
-from streamtrans.cli.tables import print_table
+from streamtrans.cli.shared.options import JsonOption, ModelOption
+from streamtrans.cli.shared.tables import print_table
 from streamtrans.errors import UsageError
 
 _PEERS = ("mlx-lm", "transformers", "reencode")

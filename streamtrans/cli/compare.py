@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from streamtrans.cli.options import JsonOption, LanguageOption
+from streamtrans.cli.shared.options import JsonOption, LanguageOption
 from streamtrans.errors import UsageError
 from streamtrans.evaluation import significance
 from streamtrans.evaluation.runs import read_run

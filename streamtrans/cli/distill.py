@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from streamtrans.cli.progress import Pace, progress, say
+from streamtrans.cli.shared.progress import Pace, progress, say
 
 
 def distill(
@@ -40,9 +40,9 @@ def distill(
       streamtrans distill mono.en --teacher hub:Helsinki-NLP/opus-mt-en-de --to de -o kd.tsv
       streamtrans distill mono.en --teacher "command:my-translator --fast" -o kd.tsv --min-monotone 0.8
     """
-    from streamtrans.training.dataset import Filters
-    from streamtrans.training.distill import Distillation, read_sentences
-    from streamtrans.training.teachers import teacher_command
+    from streamtrans.training.data.dataset import Filters
+    from streamtrans.training.distillation.distill import Distillation, read_sentences
+    from streamtrans.training.distillation.teachers import teacher_command
 
     command = teacher_command(teacher, source_language, target_language)
     run = Distillation(read_sentences(sources, column), output, command)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
-from streamtrans.cli.options import JsonOption
-from streamtrans.cli.tables import print_fields
+from streamtrans.cli.shared.options import JsonOption
+from streamtrans.cli.shared.tables import print_fields
 
 _PACKAGES = ("streamtrans", "mlx", "mlx-lm", "numpy", "sentencepiece", "sacrebleu")
 _SIZE = 1024

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from streamtrans.cli.options import LanguageOption
+from streamtrans.cli.shared.options import LanguageOption
 from streamtrans.errors import UsageError
-from streamtrans.evaluation import paths
+from streamtrans.evaluation import grid
 from streamtrans.evaluation.files import write_atomically
 from streamtrans.evaluation.runs import read_run
 
@@ -31,7 +31,7 @@ def inspect(
     if svg is not None and svg.suffix != ".svg":
         raise UsageError(f"{svg}: the grid is drawn as .svg")
     instance = instances[index]
-    typer.echo(paths.grid(instance, shutil.get_terminal_size().columns), nl=False)
+    typer.echo(grid.grid(instance, shutil.get_terminal_size().columns), nl=False)
     for name, text in (
         ("source", instance.source_text),
         ("output", instance.prediction),
@@ -40,4 +40,4 @@ def inspect(
         if text is not None:
             typer.echo(f"{name:>9}: {text.strip()}")
     if svg is not None:
-        write_atomically(svg, paths.svg(instance))
+        write_atomically(svg, grid.svg(instance))

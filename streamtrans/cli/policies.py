@@ -3,10 +3,10 @@
 import json
 from math import isfinite
 
-from streamtrans.cli.options import JsonOption
-from streamtrans.cli.tables import print_table
+from streamtrans.cli.shared.options import JsonOption
+from streamtrans.cli.shared.tables import print_table
 from streamtrans.policies import POLICIES
-from streamtrans.policies.registry import Entry, flag
+from streamtrans.policies.registry import flag, options_of
 
 
 def policies(as_json: JsonOption = False) -> None:
@@ -18,16 +18,17 @@ def policies(as_json: JsonOption = False) -> None:
       streamtrans policies --json
     """
     if as_json:
-        print(json.dumps({"policies": [_as_dict(name, entry) for name, entry in POLICIES.items()]}, indent=2))
+        print(json.dumps({"policies": [_as_dict(name) for name in POLICIES]}, indent=2))
         return
-    rows = [(name, _options(entry), entry.summary) for name, entry in POLICIES.items()]
+    rows = [(name, _options(name), policy.summary) for name, policy in POLICIES.items()]
     print_table(["policy", "options", "when to use it"], rows)
 
 
-def _options(entry: Entry) -> str:
-    return "\n".join(f"{flag(option)} {default:g}" for option, default in entry.options.items())
+def _options(name: str) -> str:
+    return "\n".join(f"{flag(key)} {option.default:g}" for key, option in options_of(name).items())
 
 
-def _as_dict(name: str, entry: Entry) -> dict[str, object]:
-    options = {flag(option): value if isfinite(value) else "inf" for option, value in entry.options.items()}
-    return {"policy": name, "options": options, "when": entry.summary}
+def _as_dict(name: str) -> dict[str, object]:
+    defaults: dict[str, float] = {flag(key): option.default for key, option in options_of(name).items()}  # type: ignore[misc]
+    options = {key: value if isfinite(value) else "inf" for key, value in defaults.items()}
+    return {"policy": name, "options": options, "when": POLICIES[name].summary}

@@ -9,9 +9,9 @@ from typing import IO, Annotated, Any
 
 import typer
 
-from streamtrans.cli.corpus import Lines, count_lines, skip
-from streamtrans.cli.live_output import SegmentedWarning, json_line
-from streamtrans.cli.options import (
+from streamtrans.cli.shared.event_text import SegmentedWarning, json_line
+from streamtrans.cli.shared.lines import Lines, count_lines, skip
+from streamtrans.cli.shared.options import (
     AdapterOption,
     BatchSizeOption,
     JsonOption,
@@ -23,8 +23,8 @@ from streamtrans.cli.options import (
     SaveLogOption,
     takes_policy,
 )
-from streamtrans.cli.progress import progress
-from streamtrans.cli.recording import RunFolder, as_instance, described, model_record, policy_options
+from streamtrans.cli.shared.progress import progress
+from streamtrans.cli.shared.recording import RunFolder, as_instance, described, model_record, policy_options
 from streamtrans.engine.events import End, Event
 from streamtrans.errors import UsageError
 from streamtrans.evaluation.instances import Instance, write_log
@@ -61,7 +61,7 @@ def translate(
       streamtrans translate - < talk.en > talk.pt
       mlx.launch -n 2 -- streamtrans translate talk.en -o talk.pt
     """
-    from streamtrans.cli.launch import Ranks
+    from streamtrans.cli.shared.launch import Ranks
     from streamtrans.engine.batch import WINDOW, BatchEngine
     from streamtrans.engine.translator import load
 

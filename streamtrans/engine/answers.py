@@ -6,7 +6,7 @@ import numpy as np
 
 from streamtrans.engine.instruments import Instrument
 from streamtrans.engine.requests import Forward, Prediction
-from streamtrans.models.attention_recorder import AttentionRecorder
+from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder
 from streamtrans.runtime import mx
 
 

@@ -18,7 +18,6 @@ from streamtrans.engine.events import Event
 from streamtrans.engine.instruments import Instrument
 from streamtrans.engine.lockstep import Lockstep
 from streamtrans.engine.requests import Forward, Prediction, SourceWord
-from streamtrans.engine.session import as_event
 from streamtrans.engine.stream import Stream
 from streamtrans.policies import Policy, WaitK
 from streamtrans.runtime import blas_threads, mx, on_gpu, start_computing_thread
@@ -166,7 +165,7 @@ class _Row:
                 return
             item = next(self._words, None)
         self.waiting = False
-        self.events = [as_event(step, None) for step in self._stream.steps]
+        self.events = self._stream.events
         self._run.close()
 
 

@@ -16,7 +16,7 @@ class Event:
     index: int
     text: str
     delay: int
-    time_ms: float | None
+    time_ms: float | None = None
     type: ClassVar[str] = "event"
 
     def as_dict(self) -> dict[str, Any]:
@@ -53,3 +53,6 @@ class Done(Event):
     """The stream is complete: `sentence` is the number of sentences."""
 
     type = "done"
+
+
+KINDS: dict[str, type[Event]] = {kind.type: kind for kind in (Read, Write, Revise, End, Done)}

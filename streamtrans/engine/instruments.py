@@ -6,9 +6,9 @@ A reading is made from the pass that predicts the next token: it costs no other,
 from dataclasses import dataclass
 from typing import Protocol
 
-from streamtrans.models.attention_recorder import AttentionRecorder, Heads, last_read
-from streamtrans.models.exponential import choice
-from streamtrans.models.regret import RECENT, RegretHead
+from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder, Heads, last_read
+from streamtrans.models.qwen2_streaming.exponential import choice
+from streamtrans.models.qwen2_streaming.regret_head import RECENT, RegretHead
 from streamtrans.runtime import mx
 
 Readings = dict[str, mx.array]

@@ -12,8 +12,8 @@ import numpy as np
 from streamtrans.engine.answers import answers, recorder_for
 from streamtrans.engine.instruments import Instrument
 from streamtrans.engine.requests import Forward, Prediction
-from streamtrans.models.lockstep_cache import LockstepCache
-from streamtrans.models.qwen2_streaming import Model
+from streamtrans.models.qwen2_streaming.lockstep_cache import LockstepCache
+from streamtrans.models.qwen2_streaming.model import Model
 from streamtrans.runtime import mx
 
 _TOKENS_READ = 256  # source tokens a pass: more of them no longer fit into a CPU's cache between two operations

@@ -55,14 +55,3 @@ class Wait:
 WAIT = Wait()
 Request = Forward | Wait
 Answer = Prediction | SourceWord | SourceEnd | None
-
-
-@dataclass(frozen=True)
-class Step:
-    """A word read or written, words revised, or a sentence ended; the driver adds the time."""
-
-    type: str
-    sentence: int
-    index: int
-    text: str
-    delay: int

@@ -2,32 +2,26 @@
 
 import codecs
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from streamtrans.engine.answers import answers, recorder_for
-from streamtrans.engine.events import Done, End, Event, Read, Revise, Write
+from streamtrans.engine.events import Done, Event
 from streamtrans.engine.instruments import Instrument
-from streamtrans.engine.requests import Forward, Prediction, Request, SourceEnd, SourceWord, Step
+from streamtrans.engine.requests import Forward, Prediction, Request, SourceEnd, SourceWord
 from streamtrans.engine.stream import Stream
 from streamtrans.errors import DataError, UsageError
-from streamtrans.models.masks import SOURCE, TARGET
-from streamtrans.models.qwen2_streaming import Model
+from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET
+from streamtrans.models.qwen2_streaming.model import Model
 from streamtrans.policies import Policy
 from streamtrans.runtime import blas_threads
 from streamtrans.text.words import Word, WordReader, units
 
 if TYPE_CHECKING:
     from streamtrans.engine.translator import Translator
-
-_EVENTS = {kind.type: kind for kind in (Read, Write, Revise, End)}
-
-
-def as_event(step: Step, time_ms: float | None) -> Event:
-    """A step of a stream with the time at which it happened."""
-    return _EVENTS[step.type](step.sentence, step.index, step.text, step.delay, time_ms)
 
 
 class SingleRunner:
@@ -95,14 +89,16 @@ class Session:
 
         Raises DataError for bytes that are not UTF-8 (nothing of that piece is taken then), UsageError after `finish`.
         """
+        return list(self.events(text))
+
+    def events(self, text: str | bytes) -> Iterator[Event]:
+        """As `feed`, but each word's events as soon as they are there; consume it whole, or stop for good."""
         self._require_open()
-        events: list[Event] = []
         for unit in self._reader.feed(text if isinstance(text, str) else self._decode(text)):
             if isinstance(unit, Word):
-                events += self._take(SourceWord(unit.text, last=unit.ends_sentence))
+                yield from self._take(SourceWord(unit.text, last=unit.ends_sentence))
             else:
-                events += self._close_sentence()
-        return events
+                yield from self._close_sentence()
 
     def feed_line(self, line: str) -> list[Event]:
         """Takes one whole sentence, never split, whose end comes with its last word; an empty one gives nothing."""
@@ -165,14 +161,14 @@ class Session:
         events: list[Event] = []
         self._request = self._run.send(item)
         while True:
-            events += [as_event(step, self._now()) for step in self._drain()]
+            events += [replace(event, time_ms=self._now()) for event in self._drain()]
             if not isinstance(self._request, Forward):
                 return events
             self._request = self._run.send(self.runner.forward(self._request))
 
-    def _drain(self) -> list[Step]:
-        steps, self._stream.steps = self._stream.steps, []
-        return steps
+    def _drain(self) -> list[Event]:
+        events, self._stream.events = self._stream.events, []
+        return events
 
     def _now(self) -> float:
         return (self._clock() - self._start) * 1000

@@ -15,6 +15,7 @@ from collections.abc import Generator
 from math import inf
 
 from streamtrans.engine.draft import Draft, word_ends
+from streamtrans.engine.events import End, Event, Read, Revise, Write
 from streamtrans.engine.guards import loop_continuation
 from streamtrans.engine.requests import (
     WAIT,
@@ -24,7 +25,6 @@ from streamtrans.engine.requests import (
     Request,
     SourceEnd,
     SourceWord,
-    Step,
 )
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies.base import Action, Continuation, Glance, Policy, PolicyState, Revision
@@ -70,13 +70,13 @@ class _Segment:
 
 
 class Stream:
-    """Translates one stream of sentences with one policy; `steps` collects what happened until the driver takes it."""
+    """Translates one stream of sentences with one policy; `events` collects what happened until the driver takes it."""
 
     def __init__(self, tokenizer: Tokenizer, settings: TranslationSettings, policy: Policy):
         self.tokenizer, self.settings, self.policy = tokenizer, settings, policy
         self._source_language = settings.source_language or ""
         self._target_language = settings.target_language or ""
-        self.steps: list[Step] = []
+        self.events: list[Event] = []
         self.sentence = 0
         self.segmented = 0
         self._begin_sentence()
@@ -101,7 +101,7 @@ class Stream:
         while True:
             while not (yield from translate()):
                 self._begin_segment()
-            self._note("end", len(self.target), join(self.target, self._target_language))
+            self._note(End, len(self.target), join(self.target, self._target_language))
             self.sentence += 1
             self._begin_sentence()
 
@@ -143,7 +143,7 @@ class Stream:
         if ends_clause(item.text, self._source_language):
             state.clause_end = state.source_read
         self.source.append(item.text)
-        self._note("read", len(self.source) - 1, item.text)
+        self._note(Read, len(self.source) - 1, item.text)
         if item.last:
             return self._finish_source()
         if self._segment_full():
@@ -334,10 +334,10 @@ class Stream:
             same += 1
         if same < len(self.target):
             self.target[same:] = words[same - first :]
-            self._note("revise", same, join(self.target[same:], self._target_language))
+            self._note(Revise, same, join(self.target[same:], self._target_language))
         for index in range(len(self.target), first + len(words)):
             self.target.append(words[index - first])
-            self._note("write", index, words[index - first])
+            self._note(Write, index, words[index - first])
 
     def _most_words(self) -> float:
         return self.settings.length_ratio * self._state.source_read + SPARE_WORDS
@@ -350,7 +350,7 @@ class Stream:
             self.target.append(word)
             self._state.target_written += 1
             self._segment.word_tokens = 0
-            self._note("write", len(self.target) - 1, word)
+            self._note(Write, len(self.target) - 1, word)
 
-    def _note(self, kind: str, index: int, text: str) -> None:
-        self.steps.append(Step(kind, self.sentence, index, text, len(self.source)))
+    def _note(self, kind: type[Event], index: int, text: str) -> None:
+        self.events.append(kind(self.sentence, index, text, len(self.source)))

@@ -9,10 +9,10 @@ from typing import Any
 from streamtrans.engine.instruments import AttentionInstrument, ChoiceInstrument, Instrument, RegretInstrument
 from streamtrans.engine.session import Session
 from streamtrans.errors import ModelError, UsageError
-from streamtrans.models.attention_recorder import Heads
 from streamtrans.models.loading import load_checkpoint, name_of
-from streamtrans.models.qwen2_streaming import Model
-from streamtrans.models.regret import RegretHead, load_regret_head
+from streamtrans.models.qwen2_streaming.attention_recorder import Heads
+from streamtrans.models.qwen2_streaming.model import Model
+from streamtrans.models.qwen2_streaming.regret_head import RegretHead, load_regret_head
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import Policy, make_policy
 from streamtrans.policies.base import Attention, NextToken, Regret

@@ -7,7 +7,7 @@ from typing import Any
 from mlx.utils import tree_unflatten
 
 from streamtrans.errors import ModelError
-from streamtrans.models.qwen2_streaming import Model
+from streamtrans.models.qwen2_streaming.model import Model
 
 
 def read_adapter_config(adapter: Path) -> dict[str, Any]:

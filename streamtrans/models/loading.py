@@ -13,7 +13,7 @@ from mlx.utils import tree_flatten
 
 from streamtrans.errors import ModelError
 from streamtrans.models.adapters import base_of, merge_adapter, with_adapter
-from streamtrans.models.qwen2_streaming import Model, ModelArgs
+from streamtrans.models.qwen2_streaming.model import Model, ModelArgs
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.runtime import compute_dtype, mx, on_gpu
 

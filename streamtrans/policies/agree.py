@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from streamtrans.errors import UsageError
-from streamtrans.policies.base import Action, Continuation, PolicyState
+from streamtrans.policies.base import Action, Continuation, PolicyState, option
 
 
 @dataclass(frozen=True)
@@ -15,10 +15,11 @@ class Agree:
     agree < 2, hold < 0, or a horizon that cannot hold a word and those that follow it.
     """
 
-    agree: int = 2
-    hold: int = 0
-    horizon: int = 2
+    agree: int = option(2, "N", "Write what the last N continuations agree on")
+    hold: int = option(0, "N", "Keep the last N agreed words back")
+    horizon: int = option(2, "N", "Words that a continuation looks ahead")
     name = "agree"
+    summary = "write what successive readings agree on; for offline models too"
 
     def __post_init__(self) -> None:
         if self.agree < 2:

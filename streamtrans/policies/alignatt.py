@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from streamtrans.errors import UsageError
-from streamtrans.policies.base import Action, Attention, PolicyState
+from streamtrans.policies.base import Action, Attention, PolicyState, option
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,9 @@ class AlignAtt:
     UsageError for last < 1.
     """
 
-    last: int = 2
+    last: int = option(2, "N", "Write when the model looks at none of the last N words read")
     name = "alignatt"
+    summary = "write while the model does not look at the last words read"
     evidence = Attention()
 
     def __post_init__(self) -> None:

@@ -1,8 +1,8 @@
 """What a policy is: it looks at what was read and written, and says READ or WRITE."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Action(Enum):
@@ -106,3 +106,8 @@ class Policy(Protocol):
 def revises(policy: Policy) -> bool:
     """Whether the policy may take back what it has written."""
     return isinstance(policy.evidence, Revision)
+
+
+def option(default: float, metavar: str, help: str) -> Any:
+    """A field of a policy that the command line can set: its default, placeholder and help."""
+    return field(default=default, metadata={"metavar": metavar, "help": help})

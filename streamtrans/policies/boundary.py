@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 
 from streamtrans.errors import UsageError
-from streamtrans.policies.base import Action, Policy, PolicyState
+from streamtrans.policies.base import Action, Policy, PolicyState, option
 from streamtrans.policies.wait_k import WaitK
+from streamtrans.policies.waits import MAX_WAIT
 
 
 @dataclass(frozen=True)
@@ -15,8 +16,9 @@ class Boundary:
     max_wait < 1.
     """
 
-    max_wait: int = 12
+    max_wait: int = option(12, "W", MAX_WAIT)
     name = "boundary"
+    summary = "wait for the end of a clause; for captions that come in phrases"
     evidence = None
 
     def __post_init__(self) -> None:
@@ -33,10 +35,11 @@ class Boundary:
 class WaitKFlush:
     """Wait-k inside a sentence; where one ends inside the line, everything up to there is written before reading on."""
 
-    k: float
-    catch_up: float = 0.0
+    k: float = option(3, "K", "Stay K words behind: 1, 2, … or inf")
+    catch_up: float = option(0.0, "C", "Write one word more per 1/C words written")
     inside: Policy = field(init=False, repr=False)
     name = "wait-k-flush"
+    summary = "wait-k, all written at sentence ends; for several sentences a line"
     evidence = None
 
     def __post_init__(self) -> None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from math import inf, isnan
 
 from streamtrans.errors import UsageError
-from streamtrans.policies.base import Action, NextToken, PolicyState
-from streamtrans.policies.waits import check_waits, within_waits
+from streamtrans.policies.base import Action, NextToken, PolicyState, option
+from streamtrans.policies.waits import MAX_WAIT, MIN_WAIT, check_waits, within_waits
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,12 @@ class Confident:
     Below min_wait it reads, at max_wait it writes. Raises UsageError for values out of range.
     """
 
-    threshold: float = 0.5
-    max_entropy: float = inf
-    min_wait: int = 1
-    max_wait: int = 9
+    threshold: float = option(0.5, "P", "least probability of the next word")
+    max_entropy: float = option(inf, "H", "Write only when the entropy of the choice is at most H nats")
+    min_wait: int = option(1, "W", MIN_WAIT)
+    max_wait: int = option(9, "W", MAX_WAIT)
     name = "confident"
+    summary = "write when the model is sure of the next word; to compare with, wait-k measures better"
     evidence = NextToken()
 
     def __post_init__(self) -> None:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from streamtrans.errors import UsageError
-from streamtrans.policies.base import Action, PolicyState, Regret
-from streamtrans.policies.waits import check_waits, within_waits
+from streamtrans.policies.base import Action, PolicyState, Regret, option
+from streamtrans.policies.waits import MAX_WAIT, MIN_WAIT, check_waits, within_waits
 
 
 @dataclass(frozen=True)
@@ -15,10 +15,11 @@ class Learned:
     Below min_wait it reads, at max_wait it writes. Raises UsageError for values out of range.
     """
 
-    threshold: float = 0.05
-    min_wait: int = 1
-    max_wait: int = 4
+    threshold: float = option(0.05, "P", "most regret to expect")
+    min_wait: int = option(1, "W", MIN_WAIT)
+    max_wait: int = option(4, "W", MAX_WAIT)
     name = "learned"
+    summary = "write when more source would hardly change the next word; the best translation at a low lag"
     evidence = Regret()
 
     def __post_init__(self) -> None:

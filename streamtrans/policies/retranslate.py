@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from streamtrans.errors import UsageError
-from streamtrans.policies.base import Action, PolicyState, Revision
+from streamtrans.policies.base import Action, PolicyState, Revision, option
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,9 @@ class Retranslate:
     mask_words < 0.
     """
 
-    mask_words: int = 0
+    mask_words: int = option(0, "N", "Show all but the last N words while reading")
     name = "retranslate"
+    summary = "show everything at once and correct it; for displays where text may change"
 
     def __post_init__(self) -> None:
         if self.mask_words < 0:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import floor, inf
 
 from streamtrans.errors import UsageError
-from streamtrans.policies.base import Action, PolicyState
+from streamtrans.policies.base import Action, PolicyState, option
 
 
 @dataclass(frozen=True)
@@ -15,9 +15,10 @@ class WaitK:
     3.2). Raises UsageError for k < 1 or c outside [0, 1).
     """
 
-    k: float
-    catch_up: float = 0.0
+    k: float = option(3, "K", "Stay K words behind: 1, 2, … or inf")
+    catch_up: float = option(0.0, "C", "Write one word more per 1/C words written")
     name = "wait-k"
+    summary = "stay k words behind; the plain, predictable choice"
     evidence = None
 
     def __post_init__(self) -> None:

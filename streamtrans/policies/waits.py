@@ -5,6 +5,9 @@ from math import inf
 from streamtrans.errors import UsageError
 from streamtrans.policies.base import Action, Policy, PolicyState
 
+MAX_WAIT = "Write at the latest when W words read are untranslated"
+MIN_WAIT = "Write only when W words read are untranslated"
+
 
 def least_lag(policy: Policy) -> float:
     """The words that a policy always stays behind: its k, unless that is infinite, or its min_wait; else 1."""

@@ -9,7 +9,7 @@ from streamtrans.training.checkpoints import uncalibrated
 
 if TYPE_CHECKING:
     from streamtrans.training.config import Lora
-    from streamtrans.training.prepare import Origin
+    from streamtrans.training.origin import Origin
 
 
 def add_adapters(model: Any, settings: "Lora", seed: int) -> None:

@@ -6,7 +6,7 @@ import mlx.nn as nn
 import numpy as np
 
 from streamtrans.runtime import mx
-from streamtrans.training.collator import IGNORE, Batch
+from streamtrans.training.data.collator import IGNORE, Batch
 
 
 def summed_loss(model: Any, batch: Batch, smoothing: float = 0.0) -> tuple[mx.array, mx.array]:

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from streamtrans.training.collator import Batch
 from streamtrans.training.config import TrainConfig
-from streamtrans.training.corpus import Corpus, read_corpus
-from streamtrans.training.dataset import Pair, Position, batches, prefetched
+from streamtrans.training.data.collator import Batch
+from streamtrans.training.data.corpus import Corpus, read_corpus
+from streamtrans.training.data.dataset import Pair, Position, batches, prefetched
 from streamtrans.training.log import RunLog, plot_log
+from streamtrans.training.origin import is_new, start_from
 from streamtrans.training.parallel import Ranks
-from streamtrans.training.prepare import is_new, start_from
 from streamtrans.training.trainer import Trainer, TrainingError
 
 Row = dict[str, Any]

@@ -13,15 +13,15 @@ from streamtrans.errors import DataError, StreamtransError
 from streamtrans.models.loading import load_checkpoint
 from streamtrans.runtime import mx, on_gpu
 from streamtrans.training.checkpoints import in_order, load_tree, save_tree, write_model
-from streamtrans.training.collator import Batch
 from streamtrans.training.config import TrainConfig
-from streamtrans.training.dataset import Pair, Position
+from streamtrans.training.data.collator import Batch
+from streamtrans.training.data.dataset import Pair, Position
 from streamtrans.training.files import recover, written_aside
 from streamtrans.training.lora import add_adapters, write_adapter
 from streamtrans.training.loss import add_dropout, summed_loss
 from streamtrans.training.optimiser import Optimisers
+from streamtrans.training.origin import Origin, fixed, refuse_changes
 from streamtrans.training.parallel import Ranks
-from streamtrans.training.prepare import Origin, fixed, refuse_changes
 
 VALIDATION_BATCH = 64
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from streamtrans.cli.launch import Ranks
+from streamtrans.cli.shared.launch import Ranks
 from streamtrans.engine.translator import load
 from streamtrans.errors import StreamtransError
 from streamtrans.policies import WaitK
@@ -231,7 +231,7 @@ def test_zeros_in_place_of_an_answer_are_a_rank_that_is_gone(monkeypatch):
 
 WAITS_FOR_EVER = """
 import sys, time
-from streamtrans.cli import launch
+from streamtrans.cli.shared import launch
 from streamtrans.errors import StreamtransError
 from streamtrans.runtime import mx
 mx.distributed.all_gather = lambda data, group: time.sleep(1000)

@@ -3,8 +3,8 @@
 import pytest
 
 from streamtrans.engine.translator import Translator, load
-from streamtrans.models.qwen2_streaming import Model, ModelArgs
-from streamtrans.models.regret import FILE, RegretHead, save_regret_head
+from streamtrans.models.qwen2_streaming.model import Model, ModelArgs
+from streamtrans.models.qwen2_streaming.regret_head import FILE, RegretHead, save_regret_head
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.runtime import mx
 

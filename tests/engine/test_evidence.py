@@ -13,8 +13,8 @@ from streamtrans.engine.session import Session
 from streamtrans.engine.translator import Translator
 from streamtrans.errors import ModelError
 from streamtrans.models.loading import load_checkpoint
-from streamtrans.models.masks import SOURCE, TARGET, Entries, streaming_mask
-from streamtrans.models.regret import FILE, RegretHead, save_regret_head
+from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET, Entries, streaming_mask
+from streamtrans.models.qwen2_streaming.regret_head import FILE, RegretHead, save_regret_head
 from streamtrans.policies import Agree, AlignAtt, Confident, Learned, MaxLag, Retranslate, WaitK
 
 SENTENCES = [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streamtrans.cli.recording import as_instance
+from streamtrans.cli.shared.recording import as_instance
 from streamtrans.engine.batch import translate_lines
 from streamtrans.engine.translator import load
 from streamtrans.evaluation.report import score

@@ -13,8 +13,8 @@ from tiny_model import difference, tiny_model
 from streamtrans.errors import ModelError
 from streamtrans.models import loading
 from streamtrans.models.adapters import with_adapter
-from streamtrans.models.fused import FusedLayer
 from streamtrans.models.loading import embedded_models, load_checkpoint, load_model
+from streamtrans.models.qwen2_streaming.packed import FusedLayer
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.runtime import mx
 

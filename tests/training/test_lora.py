@@ -19,8 +19,8 @@ from streamtrans.runtime import mx
 from streamtrans.training.config import Lora, load_config
 from streamtrans.training.log import read_log
 from streamtrans.training.lora import write_adapter
+from streamtrans.training.new_model import initial_weights
 from streamtrans.training.run import train
-from streamtrans.training.vocabulary import initial_weights
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def qwen(tmp_path_factory):
     """A random Qwen2 with untied embeddings and a byte-level BPE tokenizer, space in front, as Qwen's own."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-    from streamtrans.models.qwen2_streaming import Model, ModelArgs
+    from streamtrans.models.qwen2_streaming.model import Model, ModelArgs
 
     directory = tmp_path_factory.mktemp("qwen")
     tokenizer = Tokenizer(models.BPE())

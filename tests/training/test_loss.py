@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from mlx.utils import tree_flatten
 
-from streamtrans.models.masks import SOURCE, TARGET, Entries
-from streamtrans.models.qwen2_streaming import Model, ModelArgs
+from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET, Entries
+from streamtrans.models.qwen2_streaming.model import Model, ModelArgs
 from streamtrans.runtime import mx
-from streamtrans.training.collator import IGNORE, Batch
 from streamtrans.training.config import NewModel, Optimiser
+from streamtrans.training.data.collator import IGNORE, Batch
 from streamtrans.training.loss import add_dropout, summed_loss
+from streamtrans.training.new_model import initial_weights, model_config
 from streamtrans.training.optimiser import MatchedMuon, Optimisers
-from streamtrans.training.vocabulary import initial_weights, model_config
 
 
 def small_model(layers=2):

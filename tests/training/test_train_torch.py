@@ -13,9 +13,9 @@ from toy_pairs import toy_config
 from streamtrans.errors import DataError, ModelError, UsageError
 from streamtrans.models.loading import load_model
 from streamtrans.training.config import load_config
-from streamtrans.training.corpus import read_corpus
+from streamtrans.training.data.corpus import read_corpus
 from streamtrans.training.loss import summed_loss
-from streamtrans.training.prepare import start_from
+from streamtrans.training.origin import start_from
 
 torch = pytest.importorskip("torch", reason="scripts/train_torch.py needs torch")
 

@@ -1,0 +1,126 @@
+"""`streamtrans live`: translates standard input while it arrives."""
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streamtrans.cli.live.signals import SignalInbox
+from streamtrans.cli.shared.event_text import SegmentedWarning, Words, Writer, json_line
+from streamtrans.cli.shared.options import (
+    AdapterOption,
+    JsonOption,
+    ModelOption,
+    PlainOption,
+    PolicyChoice,
+    takes_policy,
+)
+from streamtrans.errors import DataError, UsageError
+from streamtrans.policies import revises
+
+if TYPE_CHECKING:
+    from streamtrans.engine.events import Event
+    from streamtrans.engine.session import Session
+
+LONGEST_PAUSE = 3600.0
+"""Seconds."""
+
+
+@takes_policy
+def live(
+    choice: PolicyChoice,
+    model: ModelOption = "en-pt",
+    adapter: AdapterOption = None,
+    pause: Annotated[
+        float | None, typer.Option("--pause", metavar="SECONDS", help="End the sentence after so much silence.")
+    ] = None,
+    as_json: JsonOption = False,
+    plain: PlainOption = False,
+) -> None:
+    """Translate what is typed or piped in, while it comes.
+
+    On a terminal, words are translated as you type them. Backspace works in the word that has not been read yet, Enter
+    ends the sentence, Ctrl-D ends. In a pipe, each word is written as soon as it is known, a line a sentence.
+
+    \b
+    Examples:
+      streamtrans live
+      streamtrans live --wait-k 5
+      echo "How are you?" | streamtrans live
+      recogniser | streamtrans live --pause 1.5 --json
+    """
+    if pause is not None and not pause > 0:
+        raise UsageError(f"--pause is {pause:g}; it must be more than 0 seconds")
+    if pause is not None and pause > LONGEST_PAUSE:
+        raise UsageError(f"--pause is {pause:g}; it must be an hour at most, or left out for none")
+    if sys.stdin is None:
+        raise UsageError("standard input is closed; type into live, or pipe text into it")
+
+    def open_session() -> "Session":
+        from streamtrans.engine.translator import load
+
+        translator = load(model, adapter)
+        return translator.session(choice.policy(translator.default_policy))
+
+    if sys.stdin.isatty():
+        from streamtrans.cli.live.terminal import translate_typing
+
+        code = translate_typing(open_session, model, pause, as_json, plain)
+    else:
+        code = translate_pipe(open_session(), pause, as_json)
+    if code:
+        raise typer.Exit(code)
+
+
+def translate_pipe(session: "Session", pause: float | None, as_json: bool) -> int:
+    """Feeds standard input to the session as it arrives and prints what happens; gives the exit code."""
+    pipe = _Pipe(session, json_line if as_json else words_of(session))
+    with SignalInbox(signal.SIGINT) as inbox:
+        while not inbox.caught:
+            if inbox.wait(0, pause if pipe.open else None):
+                data = os.read(0, 65536)
+                if not data:
+                    break
+                for byte in data:  # one at a time: the work stays interruptible, and errors lose nothing before them
+                    pipe.feed(bytes([byte]))
+                    if inbox.caught:
+                        break
+            elif not inbox.caught:
+                pipe.end_sentence()
+        pipe.end_sentence()
+        pipe.print(session.finish())
+        return 130 if inbox.caught else 0
+
+
+def words_of(session: "Session") -> Words:
+    """The writer of plain words that suits a session."""
+    return Words(session.translator.settings.target_language or "", revises(session.policy))
+
+
+class _Pipe:
+    """A session whose events go to standard output; `open` while a sentence is."""
+
+    def __init__(self, session: "Session", write: Writer):
+        self._session, self._write = session, write
+        self._warn = SegmentedWarning()
+        self.open = False
+
+    def feed(self, data: bytes) -> None:
+        try:
+            self.print(self._session.feed(data))
+        except DataError:
+            self.end_sentence()
+            raise
+        self.open = self.open or not data.isspace()
+
+    def end_sentence(self) -> None:
+        self.print(self._session.end_sentence())
+        self.open = False
+
+    def print(self, events: "list[Event]") -> None:
+        for event in events:
+            if text := self._write(event):
+                print(text, end="", flush=True)
+        self._warn(self._session.segmented)

@@ -1,0 +1,175 @@
+"""Ways to show a live session on a terminal: redrawn in place, or as text that only grows."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Protocol, TextIO
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from streamtrans.cli.live.screen import ERASE_LINE_END, Screen
+from streamtrans.cli.live.view import LiveState, finished_lines, frame
+from streamtrans.cli.live.worker import Opened
+from streamtrans.cli.shared.event_text import Words, Writer, between, json_line
+from streamtrans.cli.shared.options import policy_label
+from streamtrans.engine.events import Event
+from streamtrans.policies import revises
+
+
+class Display(Protocol):
+    """Is told what happens, and shows it at the latest when `refresh` is called."""
+
+    def opened(self, session: Opened) -> None:
+        """The model is ready."""
+
+    def typed(self, text: str) -> None:
+        """Text was typed."""
+
+    def erased(self, text: str) -> None:
+        """This end of the typed text was taken back."""
+
+    def event(self, event: Event, pending: str) -> None:
+        """Something happened, while `pending` was typed and not yet read."""
+
+    def warn(self, message: str) -> None:
+        """Something to tell, once."""
+
+    def refresh(self) -> None:
+        """All that came together has been told."""
+
+    def redraw(self) -> None:
+        """The terminal has another size, or is to be drawn again."""
+
+    def restart(self) -> None:
+        """The terminal shows something else now."""
+
+    def clear(self) -> None:
+        """Leaves the terminal to others, for a while or for good."""
+
+
+class LiveDisplay:
+    """The live view, redrawn in place."""
+
+    def __init__(self, stream: TextIO, model: str):
+        self._screen = Screen(stream)
+        self._state = LiveState(f"loading {model} …")
+        self._above: list[Text] = []
+
+    def opened(self, session: Opened) -> None:
+        """As in `Display`."""
+        self._state.loading, self._state.status = False, policy_label(session.policy)
+        self._state.source_language, self._state.target_language = session.source_language, session.target_language
+
+    def typed(self, text: str) -> None:
+        """As in `Display`."""
+        self._state.type(text)
+
+    def erased(self, text: str) -> None:
+        """As in `Display`."""
+        self._state.erase(len(text))
+
+    def event(self, event: Event, pending: str) -> None:
+        """As in `Display`."""
+        if sentence := self._state.apply(event):
+            self._above += finished_lines(sentence, self._screen.size[0])
+
+    def warn(self, message: str) -> None:
+        """As in `Display`."""
+        self._above.append(Text(f"  {message}", "dim"))
+
+    def refresh(self) -> None:
+        """As in `Display`."""
+        self._screen.draw(frame(self._state, *self._screen.size), self._above)
+        self._above = []
+
+    def redraw(self) -> None:
+        """As in `Display`."""
+        self._screen.redraw()
+
+    def restart(self) -> None:
+        """As in `Display`."""
+        self._screen.forget()
+
+    def clear(self) -> None:
+        """As in `Display`."""
+        self.refresh()
+        self._screen.erase()
+
+
+class EchoDisplay:
+    """What is typed, as it is typed, on one stream, and what is written on another.
+
+    If both are the same terminal (`together`), the letters that are not read yet step aside for what is written.
+    """
+
+    def __init__(self, echo: TextIO, out: TextIO, writer: Callable[[Opened], Writer], together: bool):
+        self._echo, self._out, self._writer = echo, out, writer
+        self._together = together
+        self._in_line = False
+
+    def opened(self, session: Opened) -> None:
+        """As in `Display`."""
+        self._write = self._writer(session)
+
+    def typed(self, text: str) -> None:
+        """As in `Display`; what is written ends the line by itself."""
+        self._in_line = not text.endswith("\n") or self._together
+        self._echo.write(text if not self._together else text.strip("\n"))
+
+    def erased(self, text: str) -> None:
+        """As in `Display`."""
+        self._echo.write("\b \b" * cell_len(text))
+
+    def event(self, event: Event, pending: str) -> None:
+        """As in `Display`."""
+        if not (text := self._write(event)):
+            return
+        if self._together:
+            self.erased(pending)
+            text += pending
+            self._in_line = not text.endswith("\n")
+        self._echo.flush()
+        self._out.write(text)
+        self._out.flush()
+
+    def warn(self, message: str) -> None:
+        """As in `Display`."""
+        self._echo.write(f"\nstreamtrans: warning: {message}\n")
+
+    def refresh(self) -> None:
+        """As in `Display`."""
+        self._echo.flush()
+
+    def redraw(self) -> None:
+        """As in `Display`: there is nothing to draw again."""
+
+    def restart(self) -> None:
+        """As in `Display`: there is nothing to draw again."""
+
+    def clear(self) -> None:
+        """As in `Display`."""
+        self._echo.write("\n" if self._in_line else "")
+        self._echo.flush()
+
+
+def knows_sequences(plain: bool) -> bool:
+    """Whether standard output is a terminal that may be sent control sequences."""
+    return sys.stdout.isatty() and not plain and os.environ.get("TERM", "") not in ("", "dumb")
+
+
+def choose_display(model: str, as_json: bool, plain: bool) -> Display:
+    """The display that suits the options, the terminal, and where standard output goes."""
+    if not sys.stdout.isatty():
+        echo = sys.stderr if sys.stderr.isatty() else open(os.devnull, "w")  # noqa: SIM115
+        return EchoDisplay(echo, sys.stdout, lambda s: json_line if as_json else _words(s), together=False)
+    if as_json:
+        before = f"\r{ERASE_LINE_END}" if knows_sequences(plain) else "\n"
+        return EchoDisplay(sys.stdout, sys.stdout, lambda _: lambda e: before + json_line(e), together=True)
+    if not knows_sequences(plain):
+        return EchoDisplay(sys.stdout, sys.stdout, lambda _: between, together=True)
+    return LiveDisplay(sys.stdout, model)
+
+
+def _words(session: Opened) -> Words:
+    return Words(session.target_language, revises(session.policy))

@@ -1,0 +1,76 @@
+"""A block of lines at the bottom of what a terminal shows, redrawn in place; what is finished scrolls up above it."""
+
+import os
+from collections.abc import Sequence
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from streamtrans.cli.live.view import Frame
+
+_HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
+_BEGIN_UPDATE, _END_UPDATE = "\x1b[?2026h", "\x1b[?2026l"  # shown as a whole by terminals that know it, else ignored
+ERASE_LINE_END, _ERASE_BELOW = "\x1b[K", "\x1b[J"
+
+
+class Screen:
+    """Draws frames on a terminal, each in a single write in which no line is blank for a moment: nothing flickers."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+        self._console = Console(file=stream, force_terminal=True, highlight=False)
+        self._widths: list[int] = []  # of the lines that stand on the terminal
+        self._cursor = (0, 0)
+        self._drawn = ""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Columns and lines to draw in; a column is kept free, so that no line ever wraps by itself."""
+        columns, lines = os.get_terminal_size(self._stream.fileno())
+        return (columns or 80) - 1, lines or 24
+
+    def draw(self, frame: Frame, above: Sequence[Text] = ()) -> None:
+        """Puts the frame in place of the last one, and lines above it that stay."""
+        body = self._styled(frame.lines)
+        if body == self._drawn and frame.cursor == self._cursor and not above:
+            return
+        line, column = frame.cursor
+        back = len(frame.lines) - 1 - line
+        lines = (self._styled(above) + body).removesuffix("\n").split("\n")
+        down = "\n".join(text + ERASE_LINE_END for text in lines)
+        place = (f"\x1b[{back}A" if back else "") + "\r" + (f"\x1b[{column}C" if column else "")
+        self._write(_BEGIN_UPDATE, _HIDE_CURSOR, self._to_top(), down, _ERASE_BELOW, place, _SHOW_CURSOR, _END_UPDATE)
+        self._widths = [text.cell_len for text in frame.lines]
+        self._cursor, self._drawn = frame.cursor, body
+
+    def redraw(self) -> None:
+        """The next frame is drawn even if it equals the last."""
+        self._drawn = ""
+
+    def erase(self) -> None:
+        """Takes the block away; the next one starts where it stood."""
+        self._write(self._to_top(), _ERASE_BELOW)
+        self.forget()
+
+    def forget(self) -> None:
+        """The terminal shows something else by now: the next block starts at the cursor."""
+        self._widths, self._cursor, self._drawn = [], (0, 0), ""
+
+    def _to_top(self) -> str:
+        """To the first column of the block's first line, also after a resize, when a terminal has wrapped long lines
+        again: a line takes as many rows as its width needs now."""
+        columns = self.size[0] + 1
+        line, column = self._cursor
+        up = sum(max(1, -(-width // columns)) for width in self._widths[:line]) + column // columns
+        return "\r" + (f"\x1b[{up}A" if up else "")
+
+    def _styled(self, lines: Sequence[Text]) -> str:
+        with self._console.capture() as capture:
+            for line in lines:
+                self._console.print(line, no_wrap=True, overflow="ignore", crop=False, soft_wrap=True)
+        return capture.get()
+
+    def _write(self, *parts: str) -> None:
+        self._stream.write("".join(parts))
+        self._stream.flush()

@@ -1,0 +1,1 @@
+"""`streamtrans models` and the commands under it."""

@@ -1,0 +1,84 @@
+"""`streamtrans models`: which models are there, without loading one."""
+
+import json
+import struct
+from dataclasses import asdict, dataclass
+from math import inf, prod
+from pathlib import Path
+
+import typer
+
+from streamtrans.cli.shared.options import JsonOption
+from streamtrans.cli.shared.tables import print_table
+from streamtrans.errors import ModelError
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What can be said of a model from its files; languages are None where its config.json names none."""
+
+    model: str
+    source_language: str | None
+    target_language: str | None
+    parameters: int
+    bytes: int
+    trained_wait_k: list[int | str]
+    path: str
+
+
+def models(context: typer.Context, as_json: JsonOption = False) -> None:
+    """List the models that come with streamtrans.
+
+    Any other Qwen2 checkpoint works too: `--model` takes a directory or a Hub id as well.
+
+    \b
+    Examples:
+      streamtrans models --json
+      streamtrans live --model en-pt
+      streamtrans live --model path/to/checkpoint
+    """
+    if context.invoked_subcommand:
+        return
+    from streamtrans.models.loading import embedded_models, find_model
+
+    found = [read_info(name, find_model(name)) for name in embedded_models()]
+    if as_json:
+        print(json.dumps({"models": [asdict(info) for info in found]}, indent=2, ensure_ascii=False))
+        return
+    rows = [
+        (
+            info.model,
+            f"{info.source_language or '?'} → {info.target_language or '?'}",
+            f"{info.parameters / 1e6:.1f} M",
+            f"{info.bytes / 1e6:.1f} MB",
+            ", ".join(map(str, info.trained_wait_k)) or "–",
+        )
+        for info in found
+    ]
+    print_table(["model", "languages", "parameters", "size", "trained for wait-k"], rows)
+
+
+def read_info(name: str, directory: Path) -> ModelInfo:
+    """What the files in a model's directory say. Raises ModelError if they cannot be read."""
+    from streamtrans.models.loading import read_config
+    from streamtrans.models.settings import TranslationSettings
+
+    settings = TranslationSettings.from_config(read_config(directory))
+    ks: list[int | str] = ["inf" if k == inf else int(k) for k in settings.trained_wait_k]
+    weights = sorted(directory.glob("model*.safetensors"))
+    size = sum(file.stat().st_size for file in directory.iterdir() if file.is_file())
+    parameters = sum(count_parameters(file) for file in weights)
+    return ModelInfo(
+        name, settings.source_language, settings.target_language, parameters, size, ks, str(directory.resolve())
+    )
+
+
+def count_parameters(file: Path) -> int:
+    """The numbers that a safetensors file holds, from its header alone. Raises ModelError if it has none."""
+    try:
+        with file.open("rb") as handle:
+            (length,) = struct.unpack("<Q", handle.read(8))
+            header = json.loads(handle.read(length))
+        return sum(prod(tensor["shape"]) for key, tensor in header.items() if key != "__metadata__")
+    except (ValueError, KeyError, TypeError, AttributeError, struct.error, OverflowError, MemoryError) as error:
+        raise ModelError(f"{file} is corrupt or truncated") from error

@@ -1,0 +1,169 @@
+"""`streamtrans score`: translates a test set with one or many policies, or takes logs, and measures."""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from streamtrans.cli.score.curves import AtOption, parse_lags
+from streamtrans.cli.score.logs import FromLogOption, ReferenceOption, read_logs, refuse_other_options
+from streamtrans.cli.score.output import Output
+from streamtrans.cli.score.plot import OverlayOption, PlotOption
+from streamtrans.cli.shared.options import (
+    AdapterOption,
+    BatchSizeOption,
+    JsonOption,
+    LanguageOption,
+    LimitOption,
+    ModelOption,
+    PlainOption,
+    PolicyChoice,
+    ResumeOption,
+    SaveLogOption,
+    takes_policies,
+)
+from streamtrans.errors import UsageError
+from streamtrans.evaluation.clock import WORD_MS
+from streamtrans.evaluation.quality import QUALITY, tokenizer_of
+from streamtrans.evaluation.report import Scores
+from streamtrans.evaluation.report import score as score_of
+from streamtrans.evaluation.runs import Run
+from streamtrans.evaluation.tradeoff import LAGS
+
+if TYPE_CHECKING:
+    from streamtrans.cli.score.trial import TestSet
+
+
+@takes_policies
+def score(
+    context: typer.Context,
+    choice: PolicyChoice,
+    source: Annotated[Path | None, typer.Argument(metavar="SOURCE", help="Sentences to translate, one a line.")] = None,
+    references: Annotated[Path | None, typer.Argument(metavar="REFERENCE", help="Their translations.")] = None,
+    model: ModelOption = "en-pt",
+    adapter: AdapterOption = None,
+    limit: LimitOption = None,
+    batch_size: BatchSizeOption = None,
+    sequential: Annotated[
+        bool, typer.Option("--sequential", help="One sentence at a time, timed: gives computation-aware latency.")
+    ] = False,
+    word_ms: Annotated[
+        float | None,
+        typer.Option("--word-ms", metavar="W", help=f"A source word every W ms, for --sequential ({WORD_MS:g})."),
+    ] = None,
+    save_log: SaveLogOption = None,
+    resume: ResumeOption = False,
+    from_log: FromLogOption = None,
+    reference: ReferenceOption = None,
+    language: LanguageOption = None,
+    comet: Annotated[bool, typer.Option("--comet", help="Also COMET; needs the package unbabel-comet.")] = False,
+    at: AtOption = None,
+    plot: PlotOption = None,
+    overlay: OverlayOption = None,
+    as_json: JsonOption = False,
+    plain: PlainOption = False,
+) -> None:
+    """Translate a test set and measure quality and latency, one run for each value of --wait-k; or measure logs.
+
+    \b
+    Examples:
+      streamtrans score test.en test.pt --wait-k 1,3,5,7,9,inf --plot curve.svg
+      streamtrans score test.en test.pt --policy confident,wait-k --sweep --save-log runs
+      streamtrans score --from-log runs --at 2,3 --overlay others
+      streamtrans score --from-log runs --reference other.pt
+      streamtrans score test.en test.pt --wait-k 3 --sequential --json
+      mlx.launch -n 2 -- streamtrans score test.en test.pt --wait-k 3,5
+    """
+    if from_log:
+        refuse_other_options(context)
+    _check(from_log, reference, language, overlay, resume, save_log, comet)
+    word_ms = _clock(word_ms, sequential)
+    lags: Sequence[float] = parse_lags(at) if at else LAGS if choice.sweep else ()
+    title = from_log[0].resolve().name if from_log else Path(adapter or model).name
+    output = Output.of(title, overlay or [], language, as_json=as_json, plain=plain, lags=lags, plot=plot)
+    quality = (*QUALITY, "COMET") if comet else QUALITY
+    if from_log:
+        runs = read_logs(from_log, reference, language)
+        scores = [_scores(run, quality) for run in runs]
+    else:
+        from streamtrans.cli.score.trial import TestSet
+
+        test_set = TestSet.of(source, references, limit, model, adapter)
+        options = {"batch_size": batch_size, "word_ms": word_ms, "sequential": sequential, "shown": not plain}
+        runs, scores = _run(test_set, choice, save_log, resume, quality, options)
+    if runs:  # else another rank has it all
+        output.show(runs, scores)
+
+
+def _check(
+    from_log: list[Path] | None,
+    reference: Path | None,
+    language: str | None,
+    overlay: list[Path] | None,
+    resume: bool,
+    save_log: Path | None,
+    comet: bool,
+) -> None:
+    """Complains about what cannot go together or is not there, before anything is opened."""
+    if reference and not from_log:
+        raise UsageError("--reference goes with --from-log; give the references of SOURCE after it")
+    if language and not (from_log or overlay):
+        raise UsageError("--language goes with --from-log and --overlay; a model knows its own")
+    if resume and not save_log:
+        raise UsageError("--resume needs --save-log DIR, the folder of the interrupted run")
+    if comet and find_spec("comet") is None:
+        raise UsageError("COMET is not installed: pip install unbabel-comet, or score without it")
+
+
+def _clock(word_ms: float | None, sequential: bool) -> float:
+    """Milliseconds a source word; only one sentence at a time has times."""
+    if word_ms is not None and not sequential:
+        raise UsageError("--word-ms is the clock of --sequential; batches have no times")
+    return WORD_MS if word_ms is None else word_ms
+
+
+def _scores(run: Run, quality: tuple[str, ...]) -> Scores:
+    return score_of(
+        run.instances,
+        quality=quality,
+        tokenizer=run.tokenizer,
+        policy=run.policy,
+        wait_k=run.wait_k,
+        options=run.options,
+        name=run.name,
+    )
+
+
+def _run(
+    test_set: "TestSet",
+    choice: PolicyChoice,
+    save_log: Path | None,
+    resume: bool,
+    quality: tuple[str, ...],
+    options: dict[str, Any],
+) -> tuple[list[Run], list[Scores]]:
+    """A run for each policy; none on a rank that does not lead."""
+    from streamtrans.cli.shared.recording import RunFolder, described, policy_options, run_name
+
+    runs, scores = [], []
+    policies = choice.policies(test_set.translator.default_policy)
+    for policy in policies:
+        test_set.translator.instrument(policy)  # complains now of a model that cannot, not after other runs
+    for policy in policies:
+        name = run_name(policy)
+        folder = None
+        if save_log:  # what the results depend on
+            clock = {"word_ms": options["word_ms"], "sequential": options["sequential"]}
+            folder = RunFolder(save_log / name, test_set.configuration() | policy_options(policy) | clock)
+        instances = test_set.translate(policy, folder, resume, **options)
+        if instances is None:
+            continue
+        tokenizer = tokenizer_of(test_set.translator.settings.target_language or "")
+        run = Run(name, instances, tokenizer=tokenizer, **described(policy))
+        runs.append(run)
+        scores.append(_scores(run, quality))
+        if folder:
+            folder.finish(instances, scores[-1])
+    return runs, scores

@@ -1,0 +1,139 @@
+"""Moments to calibrate with: a target word is about to begin, and not all of the source has been read.
+
+At each the model itself says what writing its best token would cost: how probable that token still is a little later,
+once `PATIENCE` more words have been read. What comes after that, no stream with a small lag will know in time.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from streamtrans.errors import DataError
+from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder, Heads
+from streamtrans.models.qwen2_streaming.masks import Entries
+from streamtrans.models.qwen2_streaming.model import Model
+from streamtrans.models.settings import TranslationSettings
+from streamtrans.runtime import mx
+from streamtrans.text.tokenizer import Tokenizer
+from streamtrans.text.words import units
+from streamtrans.training.data.collator import IGNORE, Batch, Collator
+from streamtrans.training.data.dataset import Pair, batches
+
+MIX: dict[str, Any] = {"random_share": 1.0, "max_lag": 8, "early_end_share": 1.0, "recogniser_share": 0.05}
+"""How `Collator` draws what had been read."""
+
+BATCH_TOKENS = 1000
+
+PATIENCE = 3
+"""Source words."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """N moments in a batch of B pairs: moment i is before label `place[i]` of pair `where[i]`."""
+
+    batch: Batch
+    where: np.ndarray
+    place: np.ndarray
+
+    @classmethod
+    def of(cls, batch: Batch, begins: Sequence[Sequence[int]]) -> "Moments":
+        """Those of a batch; begins: for each pair, the places among its labels where words begin."""
+        beginning = np.zeros(batch.labels.shape, bool)
+        for row, places in enumerate(begins):
+            beginning[row, list(places)] = True
+        source = batch.source_length
+        unread = batch.entries.read[:, source:] < batch.entries.read[:, :source].max(axis=1, keepdims=True)
+        return cls(batch, *np.nonzero(beginning & unread & (batch.labels != IGNORE)))
+
+    def of_both(self, both: mx.array) -> tuple[mx.array, mx.array]:
+        """Of results (B, S + 2·T, ...) for the tokens of `now_and_then`, those (N, ...) now, and those then."""
+        now, then = (first + self.place for first in (self.batch.source_length, self.batch.ids.shape[1]))
+        return both[mx.array(self.where), mx.array(now)], both[mx.array(self.where), mx.array(then)]
+
+
+def collator_for(tokenizer: Tokenizer, settings: TranslationSettings) -> Collator:
+    """The collator whose batches calibrate a checkpoint."""
+    return Collator(
+        tokenizer,
+        settings.source_language or "",
+        settings.target_language or "",
+        target_offset=settings.target_position_offset,
+        **MIX,
+    )
+
+
+def moments(collator: Collator, pairs: Sequence[Pair], seed: int, advance: Callable[[int], None]) -> Iterator[Moments]:
+    """Those of each batch of these pairs, in random order, with random read schedules; advance: as `train_head`."""
+    for place, chosen, rng in batches(pairs, collator.lengths, BATCH_TOKENS, seed):
+        if place.epoch:
+            return
+        begins = [word_begins(collator.tokenizer, units(target, collator.target_language)) for _, target in chosen]
+        found = Moments.of(collator(chosen, rng), begins)
+        if len(found.where):
+            yield found
+        advance(len(chosen))
+
+
+def too_few(pairs: Sequence[Pair]) -> DataError:
+    """What is wrong where pairs give too few moments."""
+    return DataError(f"{len(pairs)} sentence pairs are too few to calibrate with; give some thousands")
+
+
+def word_begins(tokenizer: Tokenizer, words: Sequence[str]) -> list[int]:
+    """The places among the labels of a target where a word begins, and that of the end mark."""
+    sizes = [len(tokenizer.start_ids) - 1, *(len(tokenizer.encode_word(word, i == 0)) for i, word in enumerate(words))]
+    return np.cumsum(sizes).tolist()
+
+
+def now_and_then(batch: Batch) -> tuple[np.ndarray, np.ndarray, None, np.ndarray]:
+    """Each source, its target as the batch has it, and the target once more with `PATIENCE` more words read.
+
+    The arguments of `Model.hidden` for these S + 2·T tokens: ids, positions, kinds (none), mask.
+    """
+    source, length = batch.source_length, batch.ids.shape[1]
+    entries, read = batch.entries, batch.entries.read.copy()
+    read[:, source:] += PATIENCE
+    then = replace(batch, entries=Entries(entries.kind, entries.order, read)).mask
+    mask = np.zeros((len(then), 2 * length - source, 2 * length - source), bool)
+    mask[:, :length, :length] = batch.mask
+    mask[:, length:, :source], mask[:, length:, length:] = then[:, source:, :source], then[:, source:, source:]
+    ids, positions = (np.concatenate([x, x[:, source:]], axis=1) for x in (batch.ids, batch.positions))
+    return ids, positions, None, mask
+
+
+@dataclass(frozen=True)
+class Judged:
+    """N moments, judged by the model: hidden states (N, H) and logits (N, V) now, regret and changed (N,) as `label`
+    gives them, and the attention (N, heads, S) to the source tokens, of which read (N,) have been read."""
+
+    hidden: mx.array
+    logits: mx.array
+    regret: mx.array
+    changed: mx.array
+    weights: mx.array
+    read: mx.array
+
+
+def judge(model: Model, found: Moments, heads: Heads) -> Judged:
+    """One pass over a batch; heads: whose attention is wanted."""
+    batch, place, source = found.batch, found.place, found.batch.source_length
+    ids, positions, kinds, mask = now_and_then(batch)
+    recorder = AttentionRecorder(heads, np.arange(source), rows=ids.shape[1] - source)
+    now, then = found.of_both(model.hidden(ids, positions, kinds, mask, recorder=recorder))
+    logits = model.head(now)
+    weights = recorder.weights[mx.array(found.where), :, mx.array(place)]
+    read = batch.mask[found.where, source + place, :source].sum(axis=1)
+    return Judged(now, logits, *label(logits, model.head(then)), weights, mx.array(read))
+
+
+def label(logits: mx.array, logits_then: mx.array) -> tuple[mx.array, mx.array]:
+    """What the head is to predict (N,), and whether another token is best then: logits (N, V) now and with more read.
+
+    The regret is 1 − p(best token now) / p(best token then), both probabilities with more read.
+    """
+    best, then = mx.argmax(logits, axis=-1), logits_then.astype(mx.float32)
+    kept = mx.exp(mx.take_along_axis(then, best[:, None], axis=-1)[:, 0] - then.max(axis=-1))
+    return 1 - kept, best != mx.argmax(then, axis=-1)

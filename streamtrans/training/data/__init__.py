@@ -1,0 +1,1 @@
+"""From corpora to batches: sources of pairs, tokens, read schedules."""

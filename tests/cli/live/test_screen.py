@@ -1,0 +1,134 @@
+"""The screen against a very small terminal that knows the control sequences it uses, and wraps again when resized."""
+
+import io
+import re
+
+import pytest
+from rich.text import Text
+
+from streamtrans.cli.live.screen import Screen
+from streamtrans.cli.live.view import Frame
+
+_SEQUENCE = re.compile(r"\x1b\[(\??)(\d*)(?:;\d+)*([A-Za-z])|(\r)|(\n)|([^\x1b])")
+
+
+class TinyTerminal(io.StringIO):
+    """Lines of text and a cursor; `history` and screen are one, as if the window had no top."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows, self.row, self.column = [""], 0, 0
+
+    def write(self, text: str) -> int:
+        for private, number, final, home, down, letter in _SEQUENCE.findall(text):
+            if letter:
+                line = self.rows[self.row].ljust(self.column)
+                self.rows[self.row] = line[: self.column] + letter + line[self.column + 1 :]
+                self.column += 1
+            elif home:
+                self.column = 0
+            elif down:
+                self.row, self.column = self.row + 1, 0  # as with OPOST
+                self.rows += [""] * (self.row + 1 - len(self.rows))
+            elif not private:
+                self._control(final, int(number or 1))
+        return len(text)
+
+    def _control(self, final: str, number: int) -> None:
+        if final == "A":
+            self.row -= number
+            assert self.row >= 0, "above the first line"
+        elif final == "C":
+            self.column += number
+        elif final in "KJ":
+            self.rows[self.row] = self.rows[self.row][: self.column]
+            if final == "J":
+                del self.rows[self.row + 1 :]
+        else:
+            assert final == "m", f"unexpected sequence {final}"
+
+    def narrow(self, columns: int) -> None:
+        """Wraps lines that are too long now, the cursor staying with its character."""
+        rows, place = [], (0, 0)
+        for number, line in enumerate(self.rows):
+            parts = [line[i : i + columns] for i in range(0, max(1, len(line)), columns)]
+            if number == self.row:
+                place = (len(rows) + self.column // columns, self.column % columns)
+            rows += parts
+        self.rows, (self.row, self.column) = rows, place
+
+    def shown(self) -> list[str]:
+        return [row.rstrip() for row in self.rows]
+
+
+class TinyScreen(Screen):
+    size = (79, 24)
+
+
+@pytest.fixture
+def terminal() -> TinyTerminal:
+    terminal = TinyTerminal()
+    terminal.write("$ streamtrans live\n")
+    return terminal
+
+
+def block(*lines: str, cursor=(0, 2)) -> Frame:
+    return Frame([Text(line) for line in lines], cursor)
+
+
+def test_a_frame_takes_the_place_of_the_one_before(terminal):
+    screen = TinyScreen(terminal)
+    screen.draw(block("  one", "  two and more", "  three", cursor=(1, 5)))
+    assert (terminal.row, terminal.column) == (2, 5)
+    screen.draw(block("  1", "  2", cursor=(0, 3)))
+    assert terminal.shown() == ["$ streamtrans live", "  1", "  2"]
+    assert (terminal.row, terminal.column) == (1, 3)
+
+
+def test_what_is_finished_stays_above(terminal):
+    screen = TinyScreen(terminal)
+    screen.draw(block("  live", "→ viva", "  status"))
+    screen.draw(block("  next", "→", "  status"), [Text("  live"), Text("→ viva"), Text()])
+    screen.draw(block("  next", "→ o", "  status"))
+    assert terminal.shown() == ["$ streamtrans live", "  live", "→ viva", "", "  next", "→ o", "  status"]
+    screen.erase()
+    assert terminal.shown() == ["$ streamtrans live", "  live", "→ viva", "", ""]
+
+
+def test_an_equal_frame_is_not_drawn_again_unless_it_must_be(terminal):
+    screen = TinyScreen(terminal)
+    written = []
+    terminal.write = written.append
+    screen.draw(block("  a", "  b"))
+    screen.draw(block("  a", "  b"))
+    assert len(list(filter(None, written))) == 1
+    screen.redraw()
+    screen.draw(block("  a", "  b"))
+    assert len(list(filter(None, written))) == 2
+
+
+@pytest.mark.parametrize("columns", [60, 30, 17])
+def test_a_narrower_terminal_leaves_nothing_behind(terminal, columns):
+    screen = TinyScreen(terminal)
+    screen.draw(block("x" * 70, "y" * 50, "→ " + "z" * 60, "status", cursor=(1, 50)))
+    terminal.narrow(columns)
+    screen.size = (columns - 1, 24)
+    screen.draw(block("xx", "yy", "status", cursor=(1, 2)))
+    assert terminal.shown()[-3:] == ["xx", "yy", "status"]
+    assert not any(set(row) & set("xyz") for row in terminal.shown()[:-3] if "$" not in row and "stream" not in row)
+
+
+def test_after_something_else_was_shown_it_starts_at_the_cursor(terminal):
+    screen = TinyScreen(terminal)
+    screen.draw(block("  a", "  b", cursor=(1, 3)))
+    terminal.write("\nfg\n")
+    screen.forget()
+    screen.draw(block("  a", "  b"))
+    assert terminal.shown() == ["$ streamtrans live", "  a", "  b", "fg", "  a", "  b"]
+
+
+def test_a_frame_is_one_write(terminal):
+    written = []
+    terminal.write = written.append
+    TinyScreen(terminal).draw(block("  a", "  b"), [Text("above")])
+    assert len(list(filter(None, written))) == 1

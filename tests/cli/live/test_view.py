@@ -1,0 +1,116 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamtrans.cli.live.view import LiveState, Sentence, finished_lines, frame
+from streamtrans.engine.events import Done, End, Read, Revise, Write
+
+
+def state(read: str = "", unread: str = "", target: str = "", **more) -> LiveState:
+    values = {"status": "wait-k 3", "loading": False, "source_language": "en", "target_language": "pt"} | more
+    values.setdefault("untouched", not (read or unread))
+    return LiveState(**values, read=read.split(), unread=unread, target=target.split())
+
+
+def drawn(state: LiveState, width: int, height: int = 24) -> list[str]:
+    return [line.plain for line in frame(state, width, height).lines]
+
+
+LONG = state(
+    "I would like to book a table for two people tomorrow evening, and then we",
+    "wo",
+    "Eu gostaria de reservar uma mesa para duas pessoas amanhã à noite, e",
+)
+
+
+def test_a_sentence_at_80_columns():
+    assert drawn(LONG, 79) == [
+        "  I would like to book a table for two people tomorrow evening, and then we │wo",
+        "→ Eu gostaria de reservar uma mesa para duas pessoas amanhã à noite, e",
+        "  2 words behind · wait-k 3",
+    ]
+
+
+def test_a_sentence_at_40_columns():
+    assert drawn(LONG, 39) == [
+        "  I would like to book a table for two",
+        "  people tomorrow evening, and then we",
+        "  │wo",
+        "→ Eu gostaria de reservar uma mesa para",
+        "  duas pessoas amanhã à noite, e",
+        "  2 words behind · wait-k 3",
+    ]
+
+
+def test_the_cursor_stands_behind_what_is_typed():
+    assert frame(LONG, 79, 24).cursor == (0, 79 - 1)
+    assert frame(LONG, 39, 24).cursor == (2, len("  │wo"))
+    assert frame(state("日本", "語", source_language="ja"), 40, 24).cursor == (0, 2 + 4 + 1 + 2)
+
+
+def test_nothing_typed_shows_what_to_do_where_it_fits():
+    assert drawn(state(), 79) == ["  │", "→ ", "  type; Enter ends the sentence, Ctrl-D the session"]
+    assert drawn(state(), 39)[-1] == "  Enter ends a sentence, Ctrl-D quits"
+    assert drawn(state(), 16)[-1] == "  Ctrl-D quits"
+
+
+def test_while_the_model_loads_typed_text_is_unread():
+    assert drawn(state("", "I would", loading=True, status="loading en-pt …"), 40) == [
+        "  │I would",
+        "→ ",
+        "  loading en-pt …",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("read", "target", "said"), [("a b c", "", "3 words"), ("a b", "x", "1 word"), ("a", "x y", "0 words")]
+)
+def test_the_lag_in_words(read, target, said):
+    assert drawn(state(read, "", target), 60)[-1] == f"  {said} behind · wait-k 3"
+
+
+def test_of_a_sentence_longer_than_the_screen_the_end_is_shown():
+    lines = drawn(state("word " * 200, "", "palavra " * 200), 40, 9)
+    assert len(lines) == 9
+    assert lines[3].endswith("│")
+    assert lines[-2].endswith("palavra")
+
+
+@given(
+    st.integers(1, 120),
+    st.integers(1, 40),
+    st.text(st.sampled_from("ab é日😀\n"), max_size=60),
+    st.text(st.sampled_from("ab é日😀\n"), max_size=60),
+)
+def test_no_line_is_too_wide_and_the_block_never_too_high(width, height, read, unread):
+    live = frame(state(read, unread, read), width, height)
+    assert max(line.cell_len for line in live.lines) <= max(width, 8)
+    assert len(live.lines) <= max(height, 3)
+    row, column = live.cursor
+    assert 0 <= row < len(live.lines)
+    assert 0 <= column < max(width, 8)
+
+
+def test_events_move_words_over_the_read_mark():
+    live = state("", "I would lik")
+    live.apply(Read(0, 0, "I", 1, 0.0))
+    live.apply(Read(0, 1, "would", 2, 0.0))
+    assert (live.read, live.unread) == (["I", "would"], " lik")
+    live.apply(Write(0, 0, "Eu", 2, 0.0))
+    live.apply(Write(0, 1, "ia", 2, 0.0))
+    live.apply(Revise(0, 1, "gostaria de", 2, 0.0))
+    assert live.target == ["Eu", "gostaria", "de"]
+    live.erase()
+    assert drawn(live, 60)[0] == "  I would │li"
+
+
+def test_a_finished_sentence_leaves_what_was_typed_after_it():
+    live = state("Hello.", "\nHow", "Olá.")
+    assert live.apply(End(0, 1, "Olá.", 1, 0.0)) == Sentence("Hello.", "Olá.")
+    assert (live.read, live.unread, live.target) == ([], "How", [])
+    assert live.apply(Done(1, 0, "", 0, 0.0)) is None
+
+
+def test_a_finished_sentence_stays_as_a_pair():
+    lines = finished_lines(Sentence("Good morning, everyone.", "Bom dia a todos."), 20)
+    assert [line.plain for line in lines] == ["  Good morning,", "  everyone.", "→ Bom dia a todos.", ""]
