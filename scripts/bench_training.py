@@ -39,10 +39,10 @@ def mlx_step(directory, ids):
     import mlx.nn as nn
     from mlx.optimizers import AdamW
 
-    from streamtrans.models.loading import load_model
+    from streamtrans.models.loading import load_checkpoint
     from streamtrans.runtime import mx
 
-    model, optimiser, tokens = load_model(directory, fuse=False)[0], AdamW(1e-4), mx.array(ids)
+    model, optimiser, tokens = load_checkpoint(directory, packed=False).model, AdamW(1e-4), mx.array(ids)
 
     def loss(model):
         return nn.losses.cross_entropy(model(tokens[:, :-1]), tokens[:, 1:], reduction="mean")

@@ -35,15 +35,17 @@ def source_read(model: Model, tokens: Sequence[int]) -> list[DualStreamingCache]
 def read(model: Model, caches: list[DualStreamingCache], tokens: Sequence[int]) -> None:
     """Reads source tokens and waits for it."""
     with blas_threads(1):
-        model.forward([list(tokens)], kinds=np.full(len(tokens), SOURCE, np.uint8), cache=caches, rows="last")
-        mx.eval([cache.state[0] for cache in caches])
+        model.forward(
+            [list(tokens)], kinds=np.full(len(tokens), SOURCE, np.uint8), cache=caches, rows=[len(tokens) - 1]
+        )
+        mx.eval([cache.state for cache in caches])
 
 
 def write(model: Model, caches: list[DualStreamingCache], source: Sequence[int], target: Sequence[int]) -> int:
     """One pass that reads and writes; the best next token."""
     kinds = np.array([SOURCE] * len(source) + [TARGET] * len(target), np.uint8)
     with blas_threads(1):
-        logits = model.forward([[*source, *target]], kinds=kinds, cache=caches, rows="last")
+        logits = model.forward([[*source, *target]], kinds=kinds, cache=caches, rows=[len(kinds) - 1])
         return int(np.array(mx.argmax(logits[0, -1])))
 
 
@@ -150,7 +152,7 @@ def lines(translator: Translator, sentences: Sequence[str], batch_size: int) -> 
 
 
 def product(matrix: np.ndarray, row: bool) -> Callable[[], object]:
-    """A matrix times itself, or one row times a matrix in panels as the fused layers have it."""
+    """A matrix times itself, or one row times a matrix in panels as the packed layers have it."""
     if row:
         x, weight = mx.array(matrix[:1]), panels(mx.array(matrix.T))
         mx.eval(x, weight)

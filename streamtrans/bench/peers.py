@@ -12,7 +12,8 @@ from typing import Any
 from streamtrans.bench.ours import PROMPT, tokens_for
 from streamtrans.bench.timing import milliseconds
 from streamtrans.bench.workload import Recording
-from streamtrans.models.loading import Checkpoint, model_args, read_weights
+from streamtrans.models.checkpoint_files import read_weights
+from streamtrans.models.loading import Checkpoint, model_args
 from streamtrans.runtime import blas_threads, compute_dtype, mx
 
 

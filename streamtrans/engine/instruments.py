@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder, Heads, last_read
-from streamtrans.models.qwen2_streaming.exponential import choice
+from streamtrans.models.qwen2_streaming.exponential import confidence
 from streamtrans.models.qwen2_streaming.regret_head import RECENT, RegretHead
 from streamtrans.runtime import mx
 
@@ -34,7 +34,7 @@ class ChoiceInstrument:
 
     def read(self, hidden: mx.array, logits: mx.array, recorder: AttentionRecorder | None) -> Readings:
         """As `Instrument`."""
-        probability, entropy = choice(logits)
+        probability, entropy = confidence(logits)
         return {"probability": probability, "entropy": entropy}
 
 

@@ -1,26 +1,26 @@
 """Low-rank adapters in mlx-lm's format, merged into the weights of the model they belong to."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from mlx.utils import tree_unflatten
+import mlx.nn as nn
+from mlx.utils import tree_flatten, tree_unflatten
 
 from streamtrans.errors import ModelError
+from streamtrans.models.checkpoint_files import read_object, read_tensors
 from streamtrans.models.qwen2_streaming.model import Model
+
+_LOW_RANK = {"lora_a", "lora_b", "m"}  # m: the magnitudes of DoRA
 
 
 def read_adapter_config(adapter: Path) -> dict[str, Any]:
     """The adapter_config.json of a directory, or ModelError."""
     file = adapter / "adapter_config.json"
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelError(f"{adapter} is not an adapter: it has no adapter_config.json") from None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{file} cannot be read as JSON: {error}") from error
-    if not isinstance(config, dict) or not isinstance(config.get("streamtrans", {}), dict):
-        raise ModelError(f"{file} must hold an object")
+    if not file.exists():
+        raise ModelError(f"{adapter} is not an adapter: it has no adapter_config.json")
+    config = read_object(file)
+    if not isinstance(config.get("streamtrans", {}), dict):
+        raise ModelError(f"{file}: streamtrans must be an object, not {config['streamtrans']!r}")
     return config
 
 
@@ -33,7 +33,7 @@ def base_of(adapter: Path) -> str:
 
 
 def with_adapter(config: dict[str, Any], adapter: Path) -> dict[str, Any]:
-    """A config.json whose `streamtrans` section is that of the adapter, where it has one.
+    """A config.json whose `streamtrans` section takes over what the adapter's says.
 
     The model's own default policy and alignment heads do not hold for what the adapter makes of it.
     """
@@ -45,19 +45,39 @@ def with_adapter(config: dict[str, Any], adapter: Path) -> dict[str, Any]:
 
 
 def merge_adapter(model: Model, adapter: Path) -> None:
-    """Adds an adapter to the weights of a model that is not fused; its layers are plain again after it.
+    """Add an adapter to the weights of a model that is not packed; its layers are plain again afterwards.
 
-    Raises ModelError for an adapter that is unreadable or made for another model.
+    Raises ModelError for an adapter that is unreadable, incomplete, or made for another model.
     """
     about = read_adapter_config(adapter)
     if "lora_parameters" not in about:
         raise ModelError(f"{adapter} is not an adapter in mlx-lm's format: its config has no lora_parameters")
+    file = adapter / "adapters.safetensors"
+    if not file.exists():
+        raise ModelError(f"{adapter} is not an adapter: it has no adapters.safetensors")
+    given = read_tensors(file)[0].keys()
     from mlx_lm.tuner.utils import load_adapters
 
+    unfit = f"{adapter} does not fit this model (made for {about.get('model')})"
     try:
         load_adapters(model, str(adapter))
     except (OSError, KeyError, ValueError, RuntimeError, AttributeError, TypeError) as error:
         reason = str(error).splitlines()[:2][-1].strip()  # the first tensor that does not fit
-        raise ModelError(f"{adapter} does not fit this model (made for {about.get('model')}): {reason}") from error
-    merged = [(name, module.fuse()) for name, module in model.named_modules() if hasattr(module, "lora_a")]
-    model.update_modules(tree_unflatten(merged))
+        raise ModelError(f"{unfit}: {reason}") from error
+    changed = [(name, module) for name, module in model.named_modules() if "lora_a" in module]
+    wanted = {f"{name}.{part}" for name, module in changed for part in _parts(module)}
+    if missing := sorted(wanted - given):
+        raise ModelError(f"{adapter} is incomplete: it lacks {missing[0]}{and_more(missing)}")
+    if unknown := sorted(name for name in given - wanted if name.rpartition(".")[2] in _LOW_RANK):
+        raise ModelError(f"{unfit}: {unknown[0]}{and_more(unknown)}")
+    model.update_modules(tree_unflatten([(name, module.fuse()) for name, module in changed]))
+
+
+def _parts(module: nn.Module) -> set[str]:
+    """Names of the tensors of a low-rank layer that an adapter brings."""
+    return _LOW_RANK & dict(tree_flatten(module.parameters())).keys()
+
+
+def and_more(names: list[str]) -> str:
+    """How a message goes on that has named the first of several."""
+    return f" and {len(names) - 1} more" if len(names) > 1 else ""

@@ -1,21 +1,22 @@
 """From a name, a directory or a Hub id to a model that is ready to run; imports neither mlx_lm nor transformers."""
 
 import difflib
-import json
 import re
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import mlx.nn as nn
 from mlx.utils import tree_flatten
 
 from streamtrans.errors import ModelError
-from streamtrans.models.adapters import base_of, merge_adapter, with_adapter
+from streamtrans.models.adapters import and_more, base_of, merge_adapter, with_adapter
+from streamtrans.models.checkpoint_files import read_object, read_weights
 from streamtrans.models.qwen2_streaming.model import Model, ModelArgs
+from streamtrans.models.qwen2_streaming.packed import pack
 from streamtrans.models.settings import TranslationSettings
-from streamtrans.runtime import compute_dtype, mx, on_gpu
+from streamtrans.runtime import mx, on_gpu
 
 _ASSETS = Path(str(resources.files("streamtrans"))) / "assets"
 _HUB_FILES = [
@@ -27,7 +28,15 @@ _HUB_FILES = [
     "merges.txt",
     "*.model",
 ]
-_SIZES = ["vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"]
+_LARGEST = {
+    "vocab_size": 10**7,
+    "hidden_size": 10**6,
+    "intermediate_size": 10**7,
+    "num_hidden_layers": 1000,
+    "num_attention_heads": 10**4,
+    "num_key_value_heads": 10**4,
+}
+"""More than any model has of each, and little enough to describe one."""
 _DEFAULT_THETA = 10000.0  # of Qwen2Config, where a config names no rotary base
 
 
@@ -55,13 +64,13 @@ def name_of(directory: Path) -> str:
     return directory.name if directory.parent == _ASSETS else str(directory)
 
 
-def load_checkpoint(path_or_name: str | Path, fuse: bool = True, adapter: Path | None = None) -> Checkpoint:
+def load_checkpoint(path_or_name: str | Path, packed: bool = True, adapter: Path | None = None) -> Checkpoint:
     """Load an embedded model by name, a directory, or a Hub id `organisation/name` (downloaded on first use).
 
     adapter: directory of a low-rank adapter in mlx-lm's format, merged into the weights; its settings win. Such a
     directory may also take the place of the model, if it names the one it was made for.
 
-    On CPU everything becomes float32, quantised weights too, and the layers are fused unless `fuse` is false, as
+    On CPU everything becomes float32, quantised weights too, and the layers are packed unless `packed` is false, as
     training and saving want it. Raises ModelError with one line that says what is wrong.
     """
     directory, adapter = find_parts(path_or_name, adapter)
@@ -69,19 +78,15 @@ def load_checkpoint(path_or_name: str | Path, fuse: bool = True, adapter: Path |
     config = with_adapter(config, adapter) if adapter else config
     settings = TranslationSettings.from_config(config)
     model = Model(model_args(config, settings))
-    weights = read_weights(directory)
-    if "quantization" in config:
-        weights = _quantised(model, weights, config["quantization"])
-    _assign(model, weights, directory)
+    _assign(model, read_weights(directory), config, directory)
+    if not on_gpu() and (adapter or not packed):
+        model.set_dtype(mx.float32)
     if adapter:
         merge_adapter(model, adapter)
-    return Checkpoint(model.fuse() if fuse else model, settings, directory, config, adapter)
-
-
-def load_model(path_or_name: str | Path, fuse: bool = True) -> tuple[Model, dict[str, Any]]:
-    """The model and config.json alone of `load_checkpoint`."""
-    checkpoint = load_checkpoint(path_or_name, fuse)
-    return checkpoint.model, checkpoint.config
+    if packed:
+        pack(model)
+    mx.eval(model.parameters())
+    return Checkpoint(model, settings, directory, config, adapter)
 
 
 def find_parts(path_or_name: str | Path, adapter: Path | None = None) -> tuple[Path, Path | None]:
@@ -119,15 +124,9 @@ def _from_hub(name: str) -> Path:
 def read_config(directory: Path) -> dict[str, Any]:
     """The config.json of a directory, or ModelError."""
     file = directory / "config.json"
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelError(f"{directory} is not a model: it has no config.json") from None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{file} cannot be read as JSON: {error}") from error
-    if not isinstance(config, dict):
-        raise ModelError(f"{file} must hold an object")
-    return config
+    if not file.exists():
+        raise ModelError(f"{directory} is not a model: it has no config.json")
+    return read_object(file)
 
 
 def model_args(config: dict[str, Any], settings: TranslationSettings) -> ModelArgs:
@@ -144,12 +143,16 @@ def model_args(config: dict[str, Any], settings: TranslationSettings) -> ModelAr
     if config.get("hidden_act", "silu") != "silu":
         raise ModelError(f"config.json: hidden_act is {config['hidden_act']!r}, only silu can be computed")
     epsilon = config.get("rms_norm_eps", 1e-6)
-    if not isinstance(epsilon, float) or epsilon <= 0:
-        raise ModelError(f"config.json: rms_norm_eps must be a number above 0, not {epsilon!r}")
-    heads = {"num_key_value_heads"} if config.get("num_key_value_heads") else set()
-    for name in (*_SIZES, *heads):
-        if name in config and (type(config[name]) is not int or config[name] < 1):
-            raise ModelError(f"config.json: {name} must be a whole number, 1 or more, not {config[name]!r}")
+    if not isinstance(epsilon, float) or not 0 < epsilon < 1:
+        raise ModelError(f"config.json: rms_norm_eps must be a number above 0 and below 1, not {epsilon!r}")
+    sizes = {name: config[name] for name in _LARGEST if name in config}
+    if not sizes.get("num_key_value_heads", 1):
+        del sizes["num_key_value_heads"]  # 0 or null: as many as query heads
+    for name, size in sizes.items():
+        if type(size) is not int or not 1 <= size <= _LARGEST[name]:
+            raise ModelError(
+                f"config.json: {name} must be a whole number, 1 or more (at most {_LARGEST[name]:,}), not {size!r}"
+            )
     special = {"rope_theta": rope_theta(config), "target_position_offset": settings.target_position_offset}
     return ModelArgs.from_dict({**config, **special})
 
@@ -162,31 +165,11 @@ def rope_theta(config: dict[str, Any]) -> float:
     }
     found = {place: value for place, value in places.items() if value is not None}
     for place, value in found.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e30:
             raise ModelError(f"config.json: {place} must be a number above 0, not {value!r}")
     if len(set(found.values())) > 1:
         raise ModelError(f"config.json: {' and '.join(f'{p} {v:g}' for p, v in found.items())} contradict each other")
     return float(next(iter(found.values()), _DEFAULT_THETA))
-
-
-def read_weights(directory: Path) -> dict[str, mx.array]:
-    """All tensors of a directory by name, as stored, from model.safetensors or the shards of its index."""
-    index = directory / "model.safetensors.index.json"
-    files = [directory / "model.safetensors"]
-    if not files[0].exists() and index.exists():
-        try:
-            files = [directory / name for name in sorted(set(json.loads(index.read_text())["weight_map"].values()))]
-        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-            raise ModelError(f"{index} is not an index of weights") from error
-    weights: dict[str, mx.array] = {}
-    for file in files:
-        if not file.exists():
-            raise ModelError(f"{directory} has no weights: {file.name} is missing")
-        try:
-            weights.update(cast(dict[str, mx.array], mx.load(str(file), format="safetensors")))
-        except (RuntimeError, ValueError) as error:
-            raise ModelError(f"{file} is corrupt or truncated: {error}") from error
-    return weights
 
 
 def _quantised(model: Model, weights: dict[str, mx.array], how: dict[str, Any]) -> dict[str, mx.array]:
@@ -206,25 +189,19 @@ def _quantised(model: Model, weights: dict[str, mx.array], how: dict[str, Any]) 
     return weights
 
 
-def _assign(model: Model, weights: dict[str, mx.array], directory: Path) -> None:
-    """Put the weights into the model in the dtype to compute in; every tensor must be there and of the right shape."""
+def _assign(model: Model, weights: dict[str, mx.array], config: dict[str, Any], directory: Path) -> None:
+    """Put the weights into the model, as stored; every tensor must be there and of the right shape."""
+    if "quantization" in config:
+        weights = _quantised(model, weights, config["quantization"])
     weights = {name: w for name, w in weights.items() if not name.endswith("rotary_emb.inv_freq")}
     if model.args.tie_word_embeddings:
         weights.pop("lm_head.weight", None)
     expected = dict(tree_flatten(model.parameters()))
     if missing := sorted(expected.keys() - weights.keys()):
-        raise ModelError(f"{directory}: the weights lack {missing[0]}{_and_more(missing)}")
+        raise ModelError(f"{directory}: the weights lack {missing[0]}{and_more(missing)}")
     if unknown := sorted(weights.keys() - expected.keys()):
-        raise ModelError(f"{directory}: the weights have an unknown {unknown[0]}{_and_more(unknown)}")
+        raise ModelError(f"{directory}: the weights have an unknown {unknown[0]}{and_more(unknown)}")
     for name, parameter in expected.items():
         if weights[name].shape != parameter.shape:
             raise ModelError(f"{directory}: {name} has shape {weights[name].shape}, config.json says {parameter.shape}")
-    floats = {
-        n: w.astype(compute_dtype(w.dtype)) if mx.issubdtype(w.dtype, mx.floating) else w for n, w in weights.items()
-    }
-    model.load_weights(list(floats.items()))
-    mx.eval(model.parameters())
-
-
-def _and_more(names: list[str]) -> str:
-    return f" and {len(names) - 1} more" if len(names) > 1 else ""
+    model.load_weights(list(weights.items()))

@@ -49,7 +49,7 @@ class Trainer:
     def __init__(self, config: TrainConfig, origin: Origin, run: Path, pairs: int, ranks: Ranks):
         """Loads the checkpoint to start from, or goes on from `run`/last. UsageError if that was another run."""
         self.config, self.origin, self.run, self.ranks = config, origin, run, ranks
-        self.model = load_checkpoint(origin.directory, fuse=False).model
+        self.model = load_checkpoint(origin.directory, packed=False).model
         add_dropout(self.model, config.optimiser.dropout)
         if config.lora:
             add_adapters(self.model, config.lora, config.seed)

@@ -19,7 +19,7 @@ SENTENCE = "I would like to book a table for two people tomorrow evening."
 def adapter(tmp_path_factory):
     """An adapter of en-pt that changes what the last two layers attend to, and asks for wait-5."""
     directory = tmp_path_factory.mktemp("adapter")
-    model, random = load_checkpoint("en-pt", fuse=False).model, np.random.default_rng(1)
+    model, random = load_checkpoint("en-pt", packed=False).model, np.random.default_rng(1)
     arrays = {}
     for number, layer in list(enumerate(model.layers))[-2:]:
         outputs, inputs = layer.self_attn.q_proj.weight.shape
@@ -74,7 +74,7 @@ def wrong(adapter, tmp_path):
     for name in ("peft", "other"):
         (tmp_path / name).mkdir()
     (tmp_path / "peft" / "adapter_config.json").write_text('{"peft_type": "LORA"}')
-    weights = (adapter / "adapters.safetensors").read_bytes().replace(b"layers.5.", b"layers.9.")
+    weights = (adapter / "adapters.safetensors").read_bytes().replace(b"layers.7.", b"layers.9.")
     (tmp_path / "other" / "adapters.safetensors").write_bytes(weights)
     about = (adapter / "adapter_config.json").read_text().replace('"en-pt"', '"de-en"')
     (tmp_path / "other" / "adapter_config.json").write_text(about)

@@ -119,7 +119,7 @@ def test_a_decision_costs_one_pass(en_pt):
 
 
 def test_plain_layers_decide_as_fused_ones(en_pt):
-    plain = Translator(load_checkpoint("en-pt", fuse=False).model, en_pt.tokenizer, en_pt.settings, en_pt.directory)
+    plain = Translator(load_checkpoint("en-pt", packed=False).model, en_pt.tokenizer, en_pt.settings, en_pt.directory)
     for policy in (Learned(0.05), Confident(0.5), AlignAtt(2)):
         for sentence in SENTENCES:
             found = [[(e.type, e.text, e.delay) for e in t.session(policy).feed_line(sentence)] for t in (plain, en_pt)]

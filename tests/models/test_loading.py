@@ -13,8 +13,8 @@ from tiny_model import difference, tiny_model
 from streamtrans.errors import ModelError
 from streamtrans.models import loading
 from streamtrans.models.adapters import with_adapter
-from streamtrans.models.loading import embedded_models, load_checkpoint, load_model
-from streamtrans.models.qwen2_streaming.packed import FusedLayer
+from streamtrans.models.loading import embedded_models, load_checkpoint
+from streamtrans.models.qwen2_streaming.packed import PackedLayer, pack
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.runtime import mx
 
@@ -55,62 +55,62 @@ def test_the_embedded_model():
 
 
 def test_a_directory(tmp_path):
-    model, config = load_model(saved(tmp_path))
-    assert config["hidden_size"] == 32
-    assert difference(model(TOKENS), tiny_model(vocab_size=64, intermediate_size=64)(TOKENS)) < 1e-4
+    checkpoint = load_checkpoint(saved(tmp_path))
+    assert checkpoint.config["hidden_size"] == 32
+    assert difference(checkpoint.model(TOKENS), tiny_model(vocab_size=64, intermediate_size=64)(TOKENS)) < 1e-4
 
 
-def test_fused_unless_asked_otherwise(tmp_path):
+def test_packed_unless_asked_otherwise(tmp_path):
     saved(tmp_path)
-    assert isinstance(load_model(str(tmp_path))[0].layers[0], FusedLayer)
-    plain, _ = load_model(tmp_path, fuse=False)
+    assert isinstance(load_checkpoint(str(tmp_path)).model.layers[0], PackedLayer)
+    plain = load_checkpoint(tmp_path, packed=False).model
     assert dict(tree_flatten(plain.parameters())).keys() == weights_of(tmp_path).keys()
 
 
-def test_adapters_are_not_fused_away(tmp_path):
+def test_adapters_are_not_packed_away(tmp_path):
     from mlx_lm.tuner.lora import LoRALinear
 
-    model, _ = load_model(saved(tmp_path), fuse=False)
+    model = load_checkpoint(saved(tmp_path), packed=False).model
     block = model.layers[0]
     block.self_attn.q_proj = LoRALinear.from_base(block.self_attn.q_proj)
-    assert model.fuse().layers[0] is block
+    assert pack(model).layers[0] is block
 
 
 def test_computes_in_float32_on_cpu(tmp_path):
     weights = {k: w.astype(mx.bfloat16) for k, w in weights_of(saved(tmp_path)).items()}
-    model, _ = load_model(saved(tmp_path, weights), fuse=False)
+    model = load_checkpoint(saved(tmp_path, weights), packed=False).model
     assert model(TOKENS).dtype == mx.float32
 
 
 def test_shards(tmp_path):
     weights = list(weights_of(saved(tmp_path)).items())
-    whole = load_model(tmp_path)[0](TOKENS)
+    whole = load_checkpoint(tmp_path).model(TOKENS)
     (tmp_path / "model.safetensors").unlink()
     mx.save_safetensors(str(tmp_path / "model-1.safetensors"), dict(weights[::2]))
     mx.save_safetensors(str(tmp_path / "model-2.safetensors"), dict(weights[1::2]))
     where = {name: f"model-{1 + i % 2}.safetensors" for i, (name, _) in enumerate(weights)}
     index = tmp_path / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": where}))
-    assert difference(load_model(tmp_path)[0](TOKENS), whole) < 1e-6
+    assert difference(load_checkpoint(tmp_path).model(TOKENS), whole) < 1e-6
     (tmp_path / "model-2.safetensors").unlink()
     with pytest.raises(ModelError, match=r"model-2\.safetensors is missing"):
-        load_model(tmp_path)
+        load_checkpoint(tmp_path)
     index.write_text("{}")
     with pytest.raises(ModelError, match="not an index"):
-        load_model(tmp_path)
+        load_checkpoint(tmp_path)
 
 
 def test_quantised_weights_are_dequantised_on_cpu(tmp_path):
     model = tiny_model(vocab_size=64, intermediate_size=64)
     nn.quantize(model, group_size=32, bits=8)
     saved(tmp_path, dict(tree_flatten(model.parameters())), quantization={"group_size": 32, "bits": 8})
-    loaded, _ = load_model(tmp_path, fuse=False)
+    loaded = load_checkpoint(tmp_path, packed=False).model
     assert loaded.layers[0].mlp.down_proj.weight.dtype == mx.float32
     assert difference(loaded(TOKENS), model(TOKENS)) < 1e-3
     for wrong in ({"bits": 8}, None, 8):
         saved(tmp_path, dict(tree_flatten(model.parameters())), quantization=wrong)
         with pytest.raises(ModelError, match="quantization"):
-            load_model(tmp_path)
+            load_checkpoint(tmp_path)
 
 
 def test_an_adapter_does_not_take_over_what_was_chosen_for_other_weights(tmp_path):
@@ -132,7 +132,7 @@ def test_an_adapter_does_not_take_over_what_was_chosen_for_other_weights(tmp_pat
     ],
 )
 def test_rotary_base_from_either_place(tmp_path, config, theta):
-    model, _ = load_model(saved(tmp_path, **config))
+    model = load_checkpoint(saved(tmp_path, **config)).model
     assert model.args.rope_theta == theta
 
 
@@ -162,7 +162,7 @@ def test_rotary_base_from_either_place(tmp_path, config, theta):
 )
 def test_what_config_json_cannot_say(tmp_path, config, message):
     with pytest.raises(ModelError, match=message):
-        load_model(saved(tmp_path, **config))
+        load_checkpoint(saved(tmp_path, **config))
 
 
 def test_unknown_settings_are_left_to_later_versions(tmp_path):
@@ -174,22 +174,22 @@ def test_unknown_settings_are_left_to_later_versions(tmp_path):
 
 def test_missing_config(tmp_path):
     with pytest.raises(ModelError, match=r"has no config\.json"):
-        load_model(tmp_path)
+        load_checkpoint(tmp_path)
 
 
 def test_config_is_not_json(tmp_path):
     (saved(tmp_path) / "config.json").write_text("{")
     with pytest.raises(ModelError, match="cannot be read as JSON"):
-        load_model(tmp_path)
+        load_checkpoint(tmp_path)
     (tmp_path / "config.json").write_text("[]")
     with pytest.raises(ModelError, match="must hold an object"):
-        load_model(tmp_path)
+        load_checkpoint(tmp_path)
 
 
 def test_missing_weights(tmp_path):
     (saved(tmp_path) / "model.safetensors").unlink()
     with pytest.raises(ModelError, match=r"model\.safetensors is missing"):
-        load_model(tmp_path)
+        load_checkpoint(tmp_path)
 
 
 @pytest.mark.parametrize("keep", [0, 5, 400, -100, -1])
@@ -197,20 +197,20 @@ def test_truncated_weights(tmp_path, keep):
     file = saved(tmp_path) / "model.safetensors"
     file.write_bytes(file.read_bytes()[:keep])
     with pytest.raises(ModelError, match="corrupt or truncated"):
-        load_model(tmp_path)
+        load_checkpoint(tmp_path)
 
 
 def test_noise_instead_of_weights(tmp_path):
     (saved(tmp_path) / "model.safetensors").write_bytes(np.random.default_rng(0).bytes(4096))
     with pytest.raises(ModelError, match="corrupt or truncated"):
-        load_model(tmp_path)
+        load_checkpoint(tmp_path)
 
 
 def test_unknown_name_gets_a_suggestion():
     with pytest.raises(ModelError, match=r"no model 'en-tp', did you mean en-pt\?; embedded: en-pt"):
-        load_model("en-tp")
+        load_checkpoint("en-tp")
     with pytest.raises(ModelError, match=r"no model './nowhere'; embedded"):
-        load_model("./nowhere")
+        load_checkpoint("./nowhere")
 
 
 def test_hub_errors_are_one_line(monkeypatch):
@@ -221,7 +221,7 @@ def test_hub_errors_are_one_line(monkeypatch):
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
     with pytest.raises(ModelError, match=r"someone/something .* from the Hub: no route$"):
-        load_model("someone/something")
+        load_checkpoint("someone/something")
 
 
 def test_hub_models_load_from_their_snapshot(tmp_path, monkeypatch):
@@ -237,6 +237,6 @@ def test_hub_models_load_from_their_snapshot(tmp_path, monkeypatch):
 
 def test_loading_imports_nothing_slow():
     heavy = ["mlx_lm", "transformers", "torch", "huggingface_hub", "scipy_openblas32"]
-    code = f"import sys, {loading.__name__} as l; l.load_model('en-pt'); print(sys.modules.keys() & {set(heavy)})"
+    code = f"import sys, {loading.__name__} as l; l.load_checkpoint('en-pt'); print(sys.modules.keys() & {set(heavy)})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

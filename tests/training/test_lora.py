@@ -137,7 +137,7 @@ def test_an_adapter_is_loaded_by_name_beside_its_model_and_merged(adapted, qwen)
     # mlx-lm's own loader, on the same model without merging, computes the same.
     from mlx_lm.tuner.utils import load_adapters
 
-    unmerged = load_checkpoint(qwen, fuse=False).model
+    unmerged = load_checkpoint(qwen, packed=False).model
     load_adapters(unmerged, str(best))
     unmerged.eval()
     assert np.abs(np.array(unmerged.forward(ids)) - one).max() < 1e-4

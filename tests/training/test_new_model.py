@@ -66,7 +66,7 @@ def test_a_new_checkpoint_is_one_that_streamtrans_loads(tmp_path):
     config = json.loads((tmp_path / "new/config.json").read_text())
     assert config["rope_theta"] == config["rope_parameters"]["rope_theta"] == 10000
     assert config["vocab_size"] == translator.tokenizer.vocab_size
-    model = load_checkpoint(tmp_path / "new", fuse=False).model
+    model = load_checkpoint(tmp_path / "new", packed=False).model
     logits = np.array(model.forward([[2, 9, 30]]))
     assert 0.5 < logits.std() < 2, "the loss begins near that of a uniform guess"
 

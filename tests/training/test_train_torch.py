@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 from toy_pairs import toy_config
 
 from streamtrans.errors import DataError, ModelError, UsageError
-from streamtrans.models.loading import load_model
+from streamtrans.models.loading import load_checkpoint
 from streamtrans.training.config import load_config
 from streamtrans.training.data.corpus import read_corpus
 from streamtrans.training.loss import summed_loss
@@ -49,7 +49,7 @@ def train(script, path, steps):
 def test_the_loss_is_that_of_the_other_trainer(script, tmp_path):
     config, corpus, origin, run = prepared(tmp_path)
     batch = origin.collator.at_k(corpus.pairs[:16], 3)
-    ours, _ = load_model(origin.directory, fuse=False)
+    ours = load_checkpoint(origin.directory, packed=False).model
     _, likelihood, count = script.Trainer(config, origin, run, len(corpus.pairs)).model.loss(batch)
     assert float(likelihood) / count == pytest.approx(float(summed_loss(ours, batch)[1]) / count, rel=5e-3)
 

@@ -32,7 +32,7 @@ def fuse(
     from streamtrans.training.checkpoints import write_model
     from streamtrans.training.files import written_aside
 
-    checkpoint = load_checkpoint(model or base_of(adapter), fuse=False, adapter=adapter)
+    checkpoint = load_checkpoint(model or base_of(adapter), packed=False, adapter=adapter)
     config = dict(checkpoint.config)
     if not on_gpu():  # there quantised weights were made whole on loading
         for key in ("quantization", "quantization_config"):

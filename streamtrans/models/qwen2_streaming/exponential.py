@@ -17,7 +17,7 @@ def gated(gate: mx.array, up: mx.array) -> mx.array:
     return gate * up / (1 + mx.power(1 / math.e, gate))
 
 
-def choice(logits: mx.array) -> tuple[mx.array, mx.array]:
+def confidence(logits: mx.array) -> tuple[mx.array, mx.array]:
     """Probability of the best token, and entropy of the choice in nats, float32 (B,), from logits (B, V), also −∞."""
     shifted = logits.astype(mx.float32) - mx.max(logits, axis=-1, keepdims=True)
     weights = mx.power(math.e, shifted)

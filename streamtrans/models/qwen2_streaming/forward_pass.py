@@ -1,62 +1,107 @@
-"""What all layers of one forward pass share, and the two things every layer does with it."""
+"""One forward pass: where its tokens stand, what they see, which results are wanted, and what a cache does for it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder
+from streamtrans.models.qwen2_streaming.rotary import Positions, Rotary
 from streamtrans.runtime import mx
 
-Rows = slice | mx.array | None
+
+class Cache:
+    """The memory of one attention layer: here of plain tokens, which follow one another and see what came before.
+
+    offset: entries held. kinds are uint8 (L,), one of PAD (not told), SOURCE, TARGET per token about to arrive.
+    """
+
+    offset = 0
+
+    def positions(self, kinds: np.ndarray, first_target: int) -> np.ndarray:
+        """Positions (L,) of the tokens; first_target: position of the first target token."""
+        return np.arange(self.offset, self.offset + len(kinds))
+
+    def mask(self, kinds: np.ndarray) -> np.ndarray | None:
+        """Entries that the tokens see once appended: bool, broadcast to (B, 1, L, N + L), or None for all."""
+        length = len(kinds)
+        return np.tri(length, self.offset + length, self.offset, dtype=bool) if length > 1 else None
+
+    def append(self, entries: mx.array, kinds: np.ndarray) -> tuple[mx.array, mx.array]:
+        """Add L entries (B, 2·KV, L, D), key heads first; return all keys and values, each (B, KV, N, D)."""
+        raise NotImplementedError
+
+
+class PlainCache(Cache):
+    """A cache of mlx-lm's (`KVCache`), or no memory at all, as one of ours: the model is an ordinary Qwen2 with it."""
+
+    def __init__(self, memory: Any = None):
+        """memory: has `offset` and `update_and_fetch(keys, values)`, or is None."""
+        self._memory = memory
+        self.offset = 0 if memory is None else memory.offset
+
+    def append(self, entries: mx.array, kinds: np.ndarray) -> tuple[mx.array, mx.array]:
+        """Hand keys and values to the memory, if there is one."""
+        keys, values = mx.split(entries, 2, axis=1)
+        return (keys, values) if self._memory is None else self._memory.update_and_fetch(keys, values)
+
+
+def as_cache(memory: Any) -> Cache:
+    """A memory that may be one of mlx-lm's, or None, as a cache for one pass."""
+    return memory if isinstance(memory, Cache) else PlainCache(memory)
 
 
 @dataclass(frozen=True)
-class Step:
-    """Computed once a pass, not once a layer.
+class Pass:
+    """Computed once per pass, not once per layer.
 
-    phases: complex64 (heads|1, B|1, L, D/2), see `rotary`. kinds: uint8 (L,) or (B, L), what the tokens are, for a
-    streaming cache. mask: bool (B|1, 1, L, N), true where a token sees an entry, or None for everything.
-    rows: the tokens whose results the last layer is to give, a slice, int (R,) or (B, R), or None for all.
-    recorder: notes where attention looks, or None.
+    phases: complex64 (heads|1, B|1, L, D/2), see `rotary`. kinds: uint8 (L,), for the caches. mask: bool
+    (B|1, 1, L, N), true where a token sees an entry, or None where all see everything. rows: the tokens whose results
+    the last layer gives, or None for all. recorder: notes where attention looks, or None.
     """
 
     phases: mx.array
-    kinds: np.ndarray | None = None
+    kinds: np.ndarray
     mask: mx.array | None = None
-    rows: Rows = None
+    rows: slice | None = None
     recorder: AttentionRecorder | None = None
 
+    def wanted(self, *arrays: mx.array) -> list[mx.array]:
+        """The arrays (B, L, ...), cut down to the rows that are wanted."""
+        return list(arrays) if self.rows is None else [array[:, self.rows] for array in arrays]
 
-def remember(cache: Any, entries: mx.array, kinds: np.ndarray | None) -> tuple[mx.array, mx.array]:
-    """Keys and values (B, KV, N, D) to attend to: those of entries (B, 2·KV, L, D) after what the cache holds."""
-    if kinds is not None:
-        return cache.append(entries, kinds)
-    keys, values = mx.split(entries, 2, axis=1)
-    return (keys, values) if cache is None else cache.update_and_fetch(keys, values)
-
-
-def take_rows(x: mx.array, rows: slice | mx.array) -> mx.array:
-    """Of x (B, L, ...) the tokens rows, a slice, (R,), or (B, R) where each batch row has its own: (B, R, ...)."""
-    if isinstance(rows, slice):
-        return x[:, rows]
-    if rows.ndim == 1:
-        return mx.take(x, rows, axis=1)
-    return mx.take_along_axis(x, rows.reshape(*rows.shape, *[1] * (x.ndim - 2)), axis=1)
+    @property
+    def wanted_mask(self) -> mx.array | None:
+        """The mask, cut down to the rows that are wanted."""
+        return self.mask if self.mask is None or self.rows is None else self.mask[:, :, self.rows]
 
 
-def pick_mask(step: Step) -> mx.array | None:
-    """The mask (B|1, 1, L, N) cut down to the rows that are wanted."""
-    mask, rows = step.mask, step.rows
-    if mask is None or rows is None:
-        return mask
-    if not isinstance(rows, slice) and rows.ndim == 2:
-        mask = mx.broadcast_to(mask, (len(rows), *mask.shape[1:]))
-    return take_rows(mask.swapaxes(1, 2), rows).swapaxes(1, 2)
+def make_pass(
+    rotary: Rotary,
+    cache: Cache,
+    kinds: np.ndarray,
+    first_target: int,
+    positions: Positions | None = None,
+    mask: mx.array | np.ndarray | None = None,
+) -> Pass:
+    """The pass of tokens of these kinds (L,); positions and mask, where they are None, are the cache's."""
+    positions = cache.positions(kinds, first_target) if positions is None else positions
+    mask = cache.mask(kinds) if mask is None else mask
+    return Pass(rotary.phases(positions), kinds, None if mask is None else _four_axes(mask))
 
 
-def pick_rows(step: Step, queries: mx.array, h: mx.array) -> tuple[mx.array, mx.array, mx.array | None]:
-    """Queries (B, L, heads, D), residual (B, L, H) and mask, cut down to the rows that are wanted."""
-    if step.rows is None:
-        return queries, h, step.mask
-    return take_rows(queries, step.rows), take_rows(h, step.rows), pick_mask(step)
+def _four_axes(mask: np.ndarray | mx.array) -> mx.array:
+    """A boolean mask (L, N), (B, L, N) or (B|1, 1, L, N) as the last of these."""
+    mask = mx.array(mask)
+    if mask.ndim == 3:
+        return mask[:, None]
+    return mask.reshape(1, 1, *mask.shape) if mask.ndim == 2 else mask
+
+
+def as_slice(rows: Sequence[int] | np.ndarray, length: int) -> slice | None:
+    """Rows of a pass of L tokens, which must be neighbours, as a slice, which copies nothing; all of them as None."""
+    first, end = int(rows[0]), int(rows[-1]) + 1
+    if list(rows) != list(range(first, end)) or not 0 <= first < end <= length:
+        raise ValueError(f"rows must be neighbours among {length} tokens, not {list(rows)}")
+    return None if end - first == length else slice(first, end)

@@ -1,13 +1,12 @@
 """Qwen2 with two streams: source and target have positions and memories of their own.
 
 A list of `DualStreamingCache` (`Model.make_cache`) makes it stream; a list of mlx-lm's `KVCache`, or no cache, makes it
-plain Qwen2. Parameter names are Hugging Face's, so a checkpoint goes in and out unchanged; `Model.fuse` trades them
+plain Qwen2. Parameter names are Hugging Face's, so a checkpoint goes in and out unchanged; `packed.pack` trades them
 for speed.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from dataclasses import replace as changed
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import mlx.nn as nn
@@ -15,15 +14,11 @@ import numpy as np
 
 from streamtrans.errors import ModelError
 from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder
-from streamtrans.models.qwen2_streaming.forward_pass import Step, pick_rows, remember
-from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET
-from streamtrans.models.qwen2_streaming.packed import FusedLayer, biased, can_fuse
-from streamtrans.models.qwen2_streaming.panels import PanelEmbedding, PanelLinear, panel_width
+from streamtrans.models.qwen2_streaming.forward_pass import Cache, Pass, as_cache, as_slice, make_pass
+from streamtrans.models.qwen2_streaming.masks import PAD, SOURCE, TARGET
 from streamtrans.models.qwen2_streaming.rotary import Positions, Rotary, rotate
 from streamtrans.models.qwen2_streaming.streaming_cache import DualStreamingCache
-from streamtrans.runtime import mx, on_gpu
-
-Rows = str | Sequence[int] | np.ndarray | None
+from streamtrans.runtime import mx
 
 
 @dataclass
@@ -86,11 +81,19 @@ class StreamingAttention(nn.Module):
         is_reading: bool = True,
     ) -> mx.array:
         """One layer alone, (B, L, H) to (B, L, H); arguments as in `Model.__call__`, mask bool (B|1, 1, L, N)."""
-        step = make_step(self._rotary, x.shape[1], cache, is_reading, position_ids, self.first_target, mask)
+        step, cache = self.alone(x.shape[1], mask, cache, position_ids, is_reading)
         return self.attend(x, x, step, cache)[0]
 
-    def attend(self, x: mx.array, h: mx.array, step: Step, cache: Any) -> tuple[mx.array, mx.array]:
-        """Attention of x (B, L, H) and the residual h, both of the step's rows only."""
+    def alone(
+        self, length: int, mask: mx.array | None, cache: Any, position_ids: Positions | None, is_reading: bool
+    ) -> tuple[Pass, Cache]:
+        """The pass of one layer that is called by itself, and its cache."""
+        memory = as_cache(cache)
+        kinds = _kinds(length, is_reading)
+        return make_pass(self._rotary, memory, kinds, self.first_target, position_ids, mask), memory
+
+    def attend(self, x: mx.array, h: mx.array, step: Pass, cache: Cache) -> tuple[mx.array, mx.array]:
+        """Attention of x (B, L, H) and the residual h, both of the wanted rows only."""
         batch, length, _ = x.shape
         queries, keys, values = (
             projected(x).reshape(batch, length, -1, self.head_dim)
@@ -98,9 +101,9 @@ class StreamingAttention(nn.Module):
         )
         turned = rotate(mx.concatenate([queries, keys], axis=2), step.phases)
         queries, keys = mx.split(turned, [self.n_heads], axis=2)
-        keys, values = remember(cache, mx.concatenate([keys, values], axis=2).swapaxes(1, 2), step.kinds)
-        queries, h, mask = pick_rows(step, queries, h)
-        queries = queries.swapaxes(1, 2)
+        keys, values = cache.append(mx.concatenate([keys, values], axis=2).swapaxes(1, 2), step.kinds)
+        queries, h = step.wanted(queries, h)
+        queries, mask = queries.swapaxes(1, 2), step.wanted_mask
         if step.recorder:
             step.recorder.note(queries * self.scale, keys, mask)
         mixed = mx.fast.scaled_dot_product_attention(queries, keys, values, scale=self.scale, mask=mask)
@@ -141,48 +144,14 @@ class StreamingTransformerBlock(nn.Module):
         is_reading: bool = True,
     ) -> mx.array:
         """One block alone, (B, L, H) to (B, L, H); arguments as in `StreamingAttention`."""
-        own = self.self_attn
-        step = make_step(own._rotary, x.shape[1], cache, is_reading, position_ids, own.first_target, mask)
-        return self.run(x, step, cache)
+        step, memory = self.self_attn.alone(x.shape[1], mask, cache, position_ids, is_reading)
+        return self.run(x, step, memory)
 
-    def run(self, h: mx.array, step: Step, cache: Any) -> mx.array:
-        """(B, L, H) to (B, L or step's rows, H)."""
+    def run(self, h: mx.array, step: Pass, cache: Cache) -> mx.array:
+        """(B, L, H) to (B, L or wanted rows, H)."""
         mixed, h = self.self_attn.attend(self.input_layernorm(h), h, step, cache)
         h = h + mixed
         return h + self.mlp(self.post_attention_layernorm(h))
-
-
-def make_step(
-    rotary: Rotary,
-    length: int,
-    cache: Any,
-    kinds: np.ndarray | bool,
-    positions: Positions | None,
-    first_target: int,
-    mask: Any = None,
-) -> Step:
-    """Positions, mask and kinds of a pass of L tokens, from what one layer's cache holds before it.
-
-    kinds: of each token, uint8 (L,) or (B, L), or for all, True for reading. positions: None goes on from the cache.
-    mask: bool, broadcast to (B, 1, L, N); None asks the cache, or is causal.
-    """
-    if cache is not None and hasattr(cache, "source_offset"):
-        own = np.full(length, SOURCE if kinds else TARGET, np.uint8) if np.ndim(kinds) == 0 else np.asarray(kinds)
-        positions = cache.positions(own, first_target) if positions is None else positions
-        mask = cache.mask(own) if mask is None else mask
-    else:
-        own, start = None, 0 if cache is None else cache.offset
-        positions = np.arange(start, start + length) if positions is None else positions
-        mask = np.tri(length, start + length, start, dtype=bool) if mask is None and length > 1 else mask
-    return Step(rotary.phases(positions), own, None if mask is None else _four_axes(mask))
-
-
-def _four_axes(mask: np.ndarray | mx.array) -> mx.array:
-    """A boolean mask (L, N), (B, L, N) or (B|1, 1, L, N) as the last of these."""
-    mask = mx.array(mask)
-    if mask.ndim == 3:
-        return mask[:, None]
-    return mask.reshape(1, 1, *mask.shape) if mask.ndim == 2 else mask
 
 
 class Qwen2ModelStreaming(nn.Module):
@@ -195,7 +164,6 @@ class Qwen2ModelStreaming(nn.Module):
         self.layers: list[Any] = [StreamingTransformerBlock(args) for _ in range(args.num_hidden_layers)]
         self.norm = nn.RMSNorm(args.hidden_size, eps=args.rms_norm_eps)
         self._rotary = Rotary(args.head_dim, args.rope_theta)
-        self._fused = False
 
     def __call__(
         self,
@@ -205,28 +173,29 @@ class Qwen2ModelStreaming(nn.Module):
         is_reading: bool = True,
     ) -> mx.array:
         """Hidden states (B, L, H) of token ids (B, L); arguments as in `Model.__call__`."""
-        first = cache[0] if cache else None
-        offset = self.args.target_position_offset
-        return self.run(
-            inputs, make_step(self._rotary, inputs.shape[1], first, is_reading, position_ids, offset), cache
-        )
+        return self.hidden(inputs, _kinds(inputs.shape[1], is_reading), position_ids, cache=cache)
 
-    def run(self, inputs: mx.array, step: Step, cache: Sequence[Any] | None) -> mx.array:
-        """Hidden states (B, L or step's rows, H); all layers but the last compute every token.
+    def hidden(
+        self,
+        ids: mx.array,
+        kinds: np.ndarray,
+        positions: Positions | None = None,
+        mask: mx.array | np.ndarray | None = None,
+        cache: Sequence[Any] | None = None,
+        rows: slice | None = None,
+        recorder: AttentionRecorder | None = None,
+    ) -> mx.array:
+        """Hidden states (B, L or wanted rows, H); arguments as in `Model.hidden`."""
+        caches = [as_cache(memory) for memory in cache or [None] * len(self.layers)]
+        step = make_pass(self._rotary, caches[0], kinds, self.args.target_position_offset, positions, mask)
+        return self.norm(self.run(self.embed_tokens(ids), replace(step, recorder=recorder), rows, caches))
 
-        Fused layers are started as they are described: describing a layer takes Python a third of its computing time.
-        """
-        h = self.embed_tokens(inputs)
-        every = changed(step, rows=None)
-        if self._fused:
-            queries_per_key = self.args.num_attention_heads // self.args.num_key_value_heads
-            every, step = (biased(s, queries_per_key) for s in (every, step))
-        *lower, top = zip(self.layers, cache or [None] * len(self.layers), strict=True)
-        for layer, memory in lower:
-            h = layer.run(h, every, memory)
-            if self._fused:
-                mx.async_eval(h)
-        return self.norm(top[0].run(h, step, top[1]))
+    def run(self, h: mx.array, step: Pass, rows: slice | None, caches: Sequence[Cache]) -> mx.array:
+        """Embeddings (B, L, H) to (B, L or wanted rows, H); all layers but the last compute every token."""
+        last = len(self.layers) - 1
+        for number, (layer, cache) in enumerate(zip(self.layers, caches, strict=True)):
+            h = layer.run(h, replace(step, rows=rows) if number == last else step, cache)
+        return h
 
 
 class Model(nn.Module):
@@ -262,16 +231,9 @@ class Model(nn.Module):
         kinds: np.ndarray | Sequence[int] | None = None,
         mask: mx.array | np.ndarray | None = None,
         cache: Sequence[Any] | None = None,
-        rows: Rows = None,
+        rows: Sequence[int] | np.ndarray | None = None,
     ) -> mx.array:
-        """Logits of tokens (B, L) whose kinds may differ: one pass may read new words and write the next token.
-
-        kinds: uint8 (L,), or (B, L) for a batched cache, of PAD, SOURCE, TARGET; with a streaming cache, and there
-        positions and mask follow from it unless given. Without a cache, mask is bool, broadcast to (B, 1, L, L), and
-        None is causal. rows: the tokens that get logits, "last", indices (R,), or (B, R) with each batch row's own;
-        None for all. Returns (B, L or R, V). To remember only, evaluate the `state` of the caches instead of the
-        logits: what is not evaluated is not computed.
-        """
+        """Logits (B, L or R, V) of tokens (B, L) whose kinds may differ; arguments as in `hidden`."""
         return self.head(self.hidden(ids, positions, kinds, mask, cache, rows))
 
     def hidden(
@@ -281,23 +243,21 @@ class Model(nn.Module):
         kinds: np.ndarray | Sequence[int] | None = None,
         mask: mx.array | np.ndarray | None = None,
         cache: Sequence[Any] | None = None,
-        rows: Rows = None,
+        rows: Sequence[int] | np.ndarray | None = None,
         recorder: AttentionRecorder | None = None,
     ) -> mx.array:
-        """Hidden states after the last norm, (B, L or R, H), which `head` turns into logits; arguments of `forward`.
+        """Hidden states after the last norm, (B, L or R, H): one pass may read new words and write the next token.
 
-        recorder: notes where attention looks, if given.
+        kinds: uint8 (L,) of SOURCE, TARGET, which a streaming cache must be told. positions and mask follow from the
+        cache unless given; mask is bool, broadcast to (B, 1, L, N). rows: the R tokens that get results, neighbours in
+        order; None for all. recorder: notes where attention looks. To remember only, evaluate the `state` of the caches
+        instead of the result: what is not evaluated is not computed.
         """
         ids = ids if isinstance(ids, mx.array) else mx.array(np.asarray(ids))
-        first = cache[0] if cache else None
-        if kinds is None and hasattr(first, "source_offset"):
-            raise ValueError("a streaming cache must be told the kinds of the tokens")
-        which = True if kinds is None else np.asarray(kinds, np.uint8)
-        offset = self.args.target_position_offset
-        step = make_step(self.model._rotary, ids.shape[1], first, which, positions, offset, mask)
-        if rows is not None and ids.shape[1] > 1:
-            step = changed(step, rows=_as_rows(rows, ids.shape[1]))
-        return self.model.run(ids, changed(step, recorder=recorder) if recorder else step, cache)
+        length = ids.shape[1]
+        of_kind = np.full(length, PAD, np.uint8) if kinds is None else np.asarray(kinds, np.uint8)
+        wanted = None if rows is None else as_slice(rows, length)
+        return self.model.hidden(ids, of_kind, positions, mask, cache, wanted, recorder)
 
     def head(self, h: mx.array) -> mx.array:
         """Logits (..., V) of hidden states (..., H)."""
@@ -309,34 +269,9 @@ class Model(nn.Module):
         return self.model.layers
 
     def make_cache(self) -> list[DualStreamingCache]:
-        """An empty cache of one stream, one a layer."""
+        """An empty cache of one stream, one per layer."""
         return [DualStreamingCache() for _ in self.layers]
 
-    def fuse(self) -> "Model":
-        """For inference: replace each layer by its fused form; changes nothing on a GPU or if a layer is not plain.
 
-        A fused model cannot be trained or saved, and its parameters no longer have Hugging Face names.
-        """
-        if on_gpu() or not all(can_fuse(layer) for layer in self.layers):
-            return self
-        args, inner = self.args, self.model
-        inner.layers = [FusedLayer(layer) for layer in self.layers]
-        inner._fused = True
-        turning = args.num_attention_heads + args.num_key_value_heads
-        inner._rotary = Rotary(args.head_dim, args.rope_theta, turning, args.num_key_value_heads)
-        if panel_width(args.vocab_size) >= 16:
-            if args.tie_word_embeddings:
-                inner.embed_tokens = PanelEmbedding(inner.embed_tokens.weight)
-            else:
-                self.lm_head = PanelLinear(self.lm_head.weight)
-        mx.eval(self.parameters())
-        return self
-
-
-def _as_rows(rows: str | Sequence[int] | np.ndarray, length: int) -> slice | mx.array | None:
-    """The rows of `Model.forward` as a step has them: all as None, neighbours as a slice, which copies nothing."""
-    wanted = np.array([length - 1]) if isinstance(rows, str) else np.asarray(rows, np.int32)
-    if wanted.ndim == 1 and len(wanted) and (np.diff(wanted) == 1).all() and wanted[0] >= 0:
-        whole = len(wanted) == length
-        return None if whole else slice(int(wanted[0]), int(wanted[-1]) + 1)
-    return mx.array(wanted)
+def _kinds(length: int, is_reading: bool) -> np.ndarray:
+    return np.full(length, SOURCE if is_reading else TARGET, np.uint8)

@@ -1,83 +1,148 @@
-"""The same transformer layer in as few operations as it takes, for inference on CPU.
+"""The same transformer in as few operations as it takes, for inference on CPU.
 
 One operation costs 3–10 µs there whatever its size, which at decoding sizes is as much as the arithmetic. So the
-weights are prepared once: q, k, v become one matrix and gate, up another; each is stored in panels, the order in which
-it is read; the gains of the norms and the scale of the attention are multiplied in; and the rows of q and k are
-reordered so that the two halves of each rotary pair lie side by side, where one complex multiplication turns all heads
-at once (value heads turn by zero). Panels of q, k, v are heads, so attention finds its operands where the product left
-them. Every result equals the plain layer's up to float32 rounding, and a test holds it to that.
+weights are prepared once, in float32: q, k, v become one matrix and gate, up another; each is stored in panels, the
+order in which it is read; the gains of the norms and the scale of the attention are multiplied in; and the rows of q
+and k are reordered so that the two halves of each rotary pair lie side by side, where one complex multiplication turns
+all heads at once (value heads turn by zero). Panels of q, k, v are heads, so attention finds its operands where the
+product left them. Every result equals the plain layer's up to float32 rounding, and a test holds it to that.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import mlx.nn as nn
 
 from streamtrans.models.qwen2_streaming.exponential import gated, weighted
-from streamtrans.models.qwen2_streaming.forward_pass import Step, pick_mask, remember, take_rows
-from streamtrans.models.qwen2_streaming.panels import add_product, flat, multiply, panels
-from streamtrans.runtime import mx
+from streamtrans.models.qwen2_streaming.forward_pass import Cache, Pass
+from streamtrans.models.qwen2_streaming.model import Model, ModelArgs, Qwen2ModelStreaming, StreamingTransformerBlock
+from streamtrans.models.qwen2_streaming.panels import (
+    PanelEmbedding,
+    PanelLinear,
+    add_product,
+    flat,
+    multiply,
+    panel_width,
+    panels,
+)
+from streamtrans.models.qwen2_streaming.rotary import Rotary
+from streamtrans.runtime import mx, on_gpu
 
 
-def _turned(weight: mx.array, head_dim: int) -> mx.array:
-    """Rows (heads·D, …) in halves order to pair order, within each head."""
-    rest = weight.shape[1:]
-    return weight.reshape(-1, 2, head_dim // 2, *rest).swapaxes(1, 2).reshape(-1, *rest)
+def pack(model: Model) -> Model:
+    """Pack a model's weights, layer by layer, and return it; on a GPU, or if a layer is not plain, as it is.
+
+    A packed model can neither be trained nor saved, and its parameters no longer have Hugging Face's names. Weights may
+    be in any float type, and not yet read from their file: no more than a layer of them is held in two forms.
+    """
+    if on_gpu() or not all(_is_plain(layer) for layer in model.layers):
+        return model
+    model.model = PackedQwen2(model.model)
+    if not model.args.tie_word_embeddings and _in_panels(model.args):
+        model.lm_head = PanelLinear(model.lm_head.weight)
+    model.set_dtype(mx.float32)
+    mx.eval(model.parameters())
+    return model
 
 
-def can_fuse(layer: nn.Module) -> bool:
-    """Whether a layer is a plain float32 block: not fused yet, not quantised, no adapters."""
-    if isinstance(layer, FusedLayer):
+def _in_panels(args: ModelArgs) -> bool:
+    """Whether the output layer goes in panels: a size without a fair divisor would give thousands of thin ones."""
+    return panel_width(args.vocab_size) >= 16
+
+
+def _is_plain(layer: nn.Module) -> bool:
+    """Whether a layer is a plain block: not packed yet, not quantised, no adapters."""
+    if not isinstance(layer, StreamingTransformerBlock):
         return False
     attention, mlp = layer.self_attn, layer.mlp
     parts = [attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj]
     parts += [mlp.gate_proj, mlp.up_proj, mlp.down_proj]
-    return all(type(part) is nn.Linear and part.weight.dtype == mx.float32 for part in parts)
+    return all(type(part) is nn.Linear for part in parts)
 
 
-def biased(step: Step, queries_per_key: int) -> Step:
-    """A step whose mask is what fused layers add to their scores, 0 or -∞: float32 (B|1, 1, heads/KV·L, N)."""
-    mask = pick_mask(step)
+class PackedQwen2(Qwen2ModelStreaming):
+    """Embeddings, packed layers and the final norm; takes over the parts of a plain one, whose layers it empties."""
+
+    def __init__(self, plain: Qwen2ModelStreaming):
+        """Pack what `plain` holds."""
+        nn.Module.__init__(self)
+        args = self.args = plain.args
+        turning = args.num_attention_heads + args.num_key_value_heads
+        self._rotary = Rotary(args.head_dim, args.rope_theta, turning, args.num_key_value_heads)
+        self.norm, self.layers = plain.norm, []
+        self.embed_tokens, blocks = plain.embed_tokens, plain.layers
+        if args.tie_word_embeddings and _in_panels(args):
+            self.embed_tokens = PanelEmbedding(plain.embed_tokens.weight)
+        while blocks:
+            self.layers.append(PackedLayer(blocks.pop(0), args))
+            mx.eval(self.layers[-1].parameters())
+
+    def run(self, h: mx.array, step: Pass, rows: slice | None, caches: Sequence[Cache]) -> mx.array:
+        """As the plain model; layers are started as they are described, which takes a third of computing them."""
+        batch, _, width = h.shape
+        h = h.reshape(-1, width)
+        every = _with_bias(step, self.args)
+        *lower, top = zip(self.layers, caches, strict=True)
+        for layer, cache in lower:
+            h = layer.run(h, batch, every, cache)
+            mx.async_eval(h)
+        last = every if rows is None else _with_bias(replace(step, rows=rows), self.args)
+        return top[0].run(h, batch, last, top[1]).reshape(batch, -1, width)
+
+
+def _with_bias(step: Pass, args: ModelArgs) -> Pass:
+    """A pass whose mask is what packed layers add to their scores, 0 or -∞: float32 (B|1, 1, heads/KV·L, N)."""
+    mask = step.wanted_mask
     if mask is None:
         return step
     bias = mx.where(mask, 0.0, -mx.inf)
-    return replace(step, mask=mx.concatenate([bias] * queries_per_key, axis=2))
+    return replace(step, mask=mx.concatenate([bias] * (args.num_attention_heads // args.num_key_value_heads), axis=2))
 
 
-class FusedLayer(nn.Module):
-    """One transformer layer made from a plain one; it can neither be trained nor saved."""
+class PackedLayer(nn.Module):
+    """One transformer layer made from a plain one."""
 
-    def __init__(self, block: nn.Module):
-        """Take the weights of a `StreamingTransformerBlock` whose projections are plain Linear layers."""
+    def __init__(self, block: StreamingTransformerBlock, args: ModelArgs):
+        """Take the weights of a block whose projections are plain Linear layers."""
         super().__init__()
+        self.n_heads, self.n_kv_heads, self.head_dim = args.num_attention_heads, args.num_key_value_heads, args.head_dim
         attention, mlp = block.self_attn, block.mlp
-        self.n_heads, self.n_kv_heads, self.head_dim = attention.n_heads, attention.n_kv_heads, attention.head_dim
-        self.eps = block.input_layernorm.eps
         q, k, v = attention.q_proj, attention.k_proj, attention.v_proj
-        weight = [_turned(q.weight, self.head_dim) * attention.scale, _turned(k.weight, self.head_dim), v.weight]
-        bias = [_turned(q.bias, self.head_dim) * attention.scale, _turned(k.bias, self.head_dim), v.bias]
-        self.qkv = panels(mx.concatenate(weight) * block.input_layernorm.weight, self.head_dim)
-        self.qkv_bias = mx.concatenate(bias).reshape(-1, 1, self.head_dim)
+        gain, scales = _float(block.input_layernorm.weight), self._scales(attention.scale)
+        weight = mx.concatenate([self._paired(q.weight), self._paired(k.weight), v.weight])
+        bias = mx.concatenate([self._paired(q.bias), self._paired(k.bias), v.bias])
+        self.qkv = panels(weight, self.head_dim) * scales * gain[:, None]
+        self.qkv_bias = _float(bias).reshape(-1, 1, self.head_dim) * scales
         self.out = panels(attention.o_proj.weight)
-        gain = block.post_attention_layernorm.weight
-        self.gate_up = mx.concatenate([panels(mlp.gate_proj.weight * gain), panels(mlp.up_proj.weight * gain)])
+        gain = _float(block.post_attention_layernorm.weight)
+        both = mx.concatenate([mlp.gate_proj.weight, mlp.up_proj.weight])
+        self.gate_up = panels(both, panel_width(args.intermediate_size)) * gain[:, None]
         self.down = panels(mlp.down_proj.weight)
-        self._eps = mx.array([[self.eps]])
-        self._mean = mx.full((len(gain), 1), 1 / len(gain))
-        mx.eval(self._eps, self._mean)  # no parameters, but of use to other threads only when they are there
+        self._eps = mx.array([[args.rms_norm_eps]])
+        self._mean = mx.full((args.hidden_size, 1), 1 / args.hidden_size)
+        mx.eval(self._eps, self._mean)  # constants, not parameters; evaluated now so that other threads can use them
 
-    def run(self, h: mx.array, step: Step, cache: object | None) -> mx.array:
-        """(B, L, H) to (B, L or step's rows, H); the step's mask is `biased`."""
-        batch, _, width = h.shape
-        qkv = multiply(self._unit(h.reshape(-1, width)), self.qkv, plus=self.qkv_bias)
+    def _paired(self, weight: mx.array) -> mx.array:
+        """Rows (heads·D, …) in halves order to pair order, within each head."""
+        rest = weight.shape[1:]
+        return weight.reshape(-1, 2, self.head_dim // 2, *rest).swapaxes(1, 2).reshape(-1, *rest)
+
+    def _scales(self, scale: float) -> mx.array:
+        """Factors of the heads (heads + 2·KV, 1, 1): queries are scaled."""
+        return mx.array([scale] * self.n_heads + [1.0] * 2 * self.n_kv_heads).reshape(-1, 1, 1)
+
+    def run(self, h: mx.array, batch: int, step: Pass, cache: Cache) -> mx.array:
+        """Tokens (B·L, H) to (B·L or B·wanted rows, H); the mask of the pass is made by `_with_bias`."""
+        qkv = multiply(self._unit(h), self.qkv, plus=self.qkv_bias)
         queries, entries = mx.split(self._turn(qkv, batch, step.phases), [self.n_heads], axis=1)
-        keys, values = remember(cache, entries, step.kinds)
+        keys, values = cache.append(entries, step.kinds)
         if step.rows is not None:
-            queries, h = take_rows(queries.swapaxes(1, 2), step.rows).swapaxes(1, 2), take_rows(h, step.rows)
+            queries, h = queries[:, :, step.rows], _rows_of(h, batch, step.rows)
         if step.recorder:
             step.recorder.note(queries, keys, step.mask)
-        h = add_product(h.reshape(-1, width), self._attend(queries, keys, values, step.mask), self.out)
+        h = add_product(h, self._attend(queries, keys, values, step.mask), self.out)
         gate, up = mx.split(multiply(self._unit(h), self.gate_up), 2)
-        return add_product(h, flat(gated(gate, up)), self.down).reshape(batch, -1, width)
+        return add_product(h, flat(gated(gate, up)), self.down)
 
     def _unit(self, h: mx.array) -> mx.array:
         """Rows of h (R, H) divided by their root mean square; the gain is in the next matrix.
@@ -97,7 +162,7 @@ class FusedLayer(nn.Module):
         return (pairs.reshape(count, batch, -1, width // 2) * phases).view(mx.float32).swapaxes(0, 1)
 
     def _attend(self, queries: mx.array, keys: mx.array, values: mx.array, bias: mx.array | None) -> mx.array:
-        """Queries (B, heads, L, D) over keys and values (B, KV, N, D) to (B·L, heads·D); bias as `biased` makes it.
+        """Queries (B, heads, L, D) over keys and values (B, KV, N, D) to (B·L, heads·D); bias as `_with_bias` makes it.
 
         The query heads that share a key head are rows of one product, so nothing is repeated or broadcast.
         """
@@ -109,3 +174,14 @@ class FusedLayer(nn.Module):
         if length == 1:
             return mixed.reshape(batch, -1)
         return mixed.reshape(batch, heads, length, width).swapaxes(1, 2).reshape(batch * length, -1)
+
+
+def _float(array: mx.array) -> mx.array:
+    return array.astype(mx.float32)
+
+
+def _rows_of(h: mx.array, batch: int, rows: slice) -> mx.array:
+    """Of tokens (B·L, H) each batch row's wanted ones."""
+    if batch == 1:
+        return h[rows]
+    return h.reshape(batch, -1, h.shape[1])[:, rows].reshape(-1, h.shape[1])

@@ -29,9 +29,12 @@ def panel_width(results: int) -> int:
 
 
 def panels(weight: mx.array, width: int | None = None) -> mx.array:
-    """A weight (N, K), as Linear stores it, in panels (N/W, K, W)."""
+    """A weight (N, K), as Linear stores it, in panels (N/W, K, W) of float32.
+
+    It is reordered before it is converted: 16-bit numbers move in half the time.
+    """
     width = width or panel_width(len(weight))
-    return mx.contiguous(weight.reshape(-1, width, weight.shape[1]).swapaxes(1, 2))
+    return mx.contiguous(weight.reshape(-1, width, weight.shape[1]).swapaxes(1, 2)).astype(mx.float32)
 
 
 def multiply(x: mx.array, weight: mx.array, plus: mx.array | None = None) -> mx.array:

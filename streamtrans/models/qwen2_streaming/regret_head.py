@@ -6,15 +6,15 @@ file of its own, which is read only when a policy asks for it.
 
 import json
 from pathlib import Path
-from typing import cast
 
 import mlx.nn as nn
 from mlx.utils import tree_flatten
 
 from streamtrans.errors import ModelError
+from streamtrans.models.checkpoint_files import read_tensors
 from streamtrans.models.loading import name_of
 from streamtrans.models.qwen2_streaming.attention_recorder import Heads
-from streamtrans.models.qwen2_streaming.exponential import choice
+from streamtrans.models.qwen2_streaming.exponential import confidence
 from streamtrans.models.qwen2_streaming.model import ModelArgs
 from streamtrans.runtime import mx
 
@@ -50,7 +50,7 @@ def features(hidden: mx.array, logits: mx.array, recent: mx.array) -> mx.array:
     hidden (B, H): after the last norm; logits (B, V): what it gives, some may be -∞; recent (B, heads, RECENT): the
     attention to the source tokens read last, as `last_read` gives it.
     """
-    best, entropy = choice(logits)
+    best, entropy = confidence(logits)
     columns = [hidden.astype(mx.float32), 3 * best[:, None], entropy[:, None], recent.reshape(len(recent), -1)]
     return mx.concatenate(columns, axis=1)
 
@@ -68,8 +68,7 @@ def load_regret_head(directory: Path, args: ModelArgs) -> RegretHead:
     if not file.exists():
         raise ModelError(f"{name} has no regret head, which policy learned needs; {remedy}")
     try:
-        loaded = mx.load(str(file), return_metadata=True)
-        weights, about = cast(tuple[dict[str, mx.array], dict[str, str]], loaded)
+        weights, about = read_tensors(file)
         heads = [(int(layer), int(head)) for layer, head in json.loads(about["heads"])]
         if not all(layer < args.num_hidden_layers and head < args.num_attention_heads for layer, head in heads):
             raise ValueError(f"it sees attention heads {heads}")

@@ -4,95 +4,101 @@ Keys carry their rotation when they arrive, so attention does not care in which 
 know the kind of an entry and when it came, and only the rotation needs its position. Hence the two memories of the
 streaming transformer are one buffer here: a read or a write appends at its end, and what attention gets is a view of
 the filled part. Nothing is concatenated or sorted on the way, and a target row of one stream needs no mask at all.
-
-The buffer holds keys and values together, (B, 2·KV, N, D) with the KV key heads first: one write a layer and step.
 """
+
+from typing import ClassVar
 
 import numpy as np
 
+from streamtrans.models.qwen2_streaming.forward_pass import Cache
 from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET, Entries, streaming_mask
 from streamtrans.runtime import mx
 
 BLOCK = 256
 
 
-class EntryBuffer:
-    """Keys and values of N entries, (B, 2·KV, N, D), in a buffer that grows by whole blocks of `BLOCK` entries.
+class BufferedCache(Cache):
+    """Keys and values of N entries together, (B, 2·KV, N, D) with the KV key heads first: one write per layer and pass.
 
-    Writing is in place: mlx reuses the memory of a slice update when nobody else holds the array, so views handed out
-    must not be kept across a step (a kept view stays valid, at the price of one copy).
+    The buffer grows by whole blocks and is written in place: mlx reuses the memory of a slice update when nobody else
+    holds the array, so views handed out must not be kept across a pass (a kept view stays valid, for one copy).
     """
 
+    block: ClassVar[int] = BLOCK
+
     def __init__(self) -> None:
-        self.array: mx.array | None = None
-        self.size = 0
+        self._array: mx.array | None = None
+        self.offset = 0
+
+    def __len__(self) -> int:
+        return self.offset
 
     @property
     def capacity(self) -> int:
         """Entries that fit without growing."""
-        return 0 if self.array is None else self.array.shape[2]
-
-    def append(self, entries: mx.array) -> tuple[mx.array, mx.array]:
-        """Write (B, 2·KV, L, D) at the end; return keys and values of all entries, each (B, KV, N, D)."""
-        end = self.size + entries.shape[2]
-        if end > self.capacity:
-            self._grow(entries, end)
-        assert self.array is not None
-        self.array[:, :, self.size : end] = entries
-        self.size = end
-        heads = entries.shape[1] // 2
-        return self.array[:, :heads, :end], self.array[:, heads:, :end]
-
-    def _grow(self, like: mx.array, needed: int) -> None:
-        batch, heads, _, width = like.shape
-        more = -(-(needed - self.capacity) // BLOCK) * BLOCK
-        room = mx.zeros((batch, heads, more, width), like.dtype)
-        self.array = room if self.array is None else mx.concatenate([self.array, room], axis=2)
-
-    def filled(self) -> mx.array | None:
-        """The entries, (B, 2·KV, N, D), or None while nothing has been written."""
-        return None if self.array is None else self.array[:, :, : self.size]
-
-    def gather(self, columns: np.ndarray) -> None:
-        """Keep of each row these entries only, in this order: columns (B, n), or (1, n) for all rows alike."""
-        entries = self.filled()
-        assert entries is not None
-        self.array, self.size = None, 0
-        self.append(mx.take_along_axis(entries, mx.array(columns)[:, None, :, None], axis=2))
-
-
-class DualStreamingCache:
-    """Source and target memory of one stream (a batch must read and write in lockstep) in one layer."""
-
-    def __init__(self) -> None:
-        self._buffer = EntryBuffer()
-        self._kinds = np.zeros(BLOCK, np.uint8)
-        self.source_offset = 0
-        self.target_offset = 0
-
-    def __len__(self) -> int:
-        return self._buffer.size
-
-    @property
-    def kinds(self) -> np.ndarray:
-        """SOURCE or TARGET of each entry in order of arrival, (N,) uint8; a view."""
-        return self._kinds[: len(self)]
+        return 0 if self._array is None else self._array.shape[2]
 
     @property
     def nbytes(self) -> int:
         """Bytes held on the device, the unfilled part of the last block included."""
-        return 0 if self._buffer.array is None else self._buffer.array.nbytes
+        return 0 if self._array is None else self._array.nbytes
+
+    @property
+    def state(self) -> list[mx.array]:
+        """The arrays to evaluate: entries (B, 2·KV, N, D), or none before the first."""
+        return [] if self._array is None else [self._array[:, :, : self.offset]]
 
     def append(self, entries: mx.array, kinds: np.ndarray) -> tuple[mx.array, mx.array]:
-        """Add L entries (B, 2·KV, L, D), key heads first, of kinds (L,); return all keys and values (B, KV, N, D)."""
-        start = len(self)
-        keys, values = self._buffer.append(entries)
-        if len(self._kinds) < self._buffer.capacity:
-            self._kinds = np.concatenate([self._kinds, np.zeros(self._buffer.capacity - len(self._kinds), np.uint8)])
-        self._kinds[start : len(self)] = kinds
-        source = int(np.count_nonzero(kinds == SOURCE))
+        """Add L entries (B, 2·KV, L, D), key heads first; return all keys and values, each (B, KV, N, D)."""
+        end = self.offset + entries.shape[2]
+        if end > self.capacity:
+            self._grow(entries, end)
+        assert self._array is not None
+        self._array[:, :, self.offset : end] = entries
+        self.offset = end
+        heads = entries.shape[1] // 2
+        return self._array[:, :heads, :end], self._array[:, heads:, :end]
+
+    def gather(self, columns: mx.array) -> None:
+        """Keep of each row these entries only, in this order: indices (B, n), or (1, n) for all rows alike."""
+        entries = mx.take_along_axis(self.state[0], columns[:, None, :, None], axis=2)
+        self._array, self.offset = None, 0
+        BufferedCache.append(self, entries, np.empty(0))
+
+    def _grow(self, like: mx.array, needed: int) -> None:
+        """Add room; zero, because a masked entry's weight is 0, but 0 × NaN is NaN."""
+        batch, heads, _, width = like.shape
+        more = -(-(needed - self.capacity) // self.block) * self.block
+        room = mx.zeros((batch, heads, more, width), like.dtype)
+        self._array = room if self._array is None else mx.concatenate([self._array, room], axis=2)
+
+
+class DualStreamingCache(BufferedCache):
+    """Source and target memory of one stream (a batch must read and write in lockstep) in one layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kinds = np.zeros(BLOCK, np.uint8)
+        self.source_offset = 0
+        self.target_offset = 0
+
+    @property
+    def kinds(self) -> np.ndarray:
+        """SOURCE or TARGET of each entry in order of arrival, (N,) uint8; a view."""
+        return self._kinds[: self.offset]
+
+    def append(self, entries: mx.array, kinds: np.ndarray) -> tuple[mx.array, mx.array]:
+        """As above; ValueError where kinds (L,) are not all SOURCE or TARGET."""
+        source, target = int(np.count_nonzero(kinds == SOURCE)), int(np.count_nonzero(kinds == TARGET))
+        if source + target != entries.shape[2]:
+            raise ValueError("a streaming cache must be told the kinds of the tokens")
+        start = self.offset
+        keys, values = super().append(entries, kinds)
+        if len(self._kinds) < self.capacity:
+            self._kinds = np.concatenate([self._kinds, np.zeros(self.capacity - len(self._kinds), np.uint8)])
+        self._kinds[start : self.offset] = kinds
         self.source_offset += source
-        self.target_offset += len(kinds) - source
+        self.target_offset += target
         return keys, values
 
     def update_source(self, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
@@ -103,18 +109,18 @@ class DualStreamingCache:
         """Remember written tokens: keys, values (B, KV, L, D), already rotated; returns those of all entries."""
         return self.append(mx.concatenate([keys, values], axis=1), np.full(keys.shape[2], TARGET, np.uint8))
 
-    def positions(self, kinds: np.ndarray, first_target: int = 0) -> np.ndarray:
+    def positions(self, kinds: np.ndarray, first_target: int) -> np.ndarray:
         """Positions (L,) of tokens about to arrive: each kind goes on from its own, target from `first_target`."""
         source = kinds == SOURCE
         own = np.where(source, np.cumsum(source), np.cumsum(~source)) - 1
         return own + np.where(source, self.source_offset, first_target + self.target_offset)
 
     def mask(self, kinds: np.ndarray) -> np.ndarray | None:
-        """What tokens of kinds (L,) may see once appended: bool (1, 1, L, N + L), or None where they see everything."""
+        """Entries that tokens of kinds (L,) see once appended: bool (1, 1, L, N + L), or None for all."""
         if len(kinds) == 1 and (kinds[0] == TARGET or not self.target_offset):
             return None
         everything = np.concatenate([self.kinds, kinds])
-        seen = streaming_mask(Entries.arrived(kinds, first=len(self)), Entries.arrived(everything))
+        seen = streaming_mask(Entries.arrived(kinds, first=self.offset), Entries.arrived(everything))
         return None if seen.all() else seen[None, None]
 
     def trim(self, n: int) -> None:
@@ -131,17 +137,12 @@ class DualStreamingCache:
 
     def reset(self) -> None:
         """Forget everything."""
-        self._buffer = EntryBuffer()
-        self.source_offset = self.target_offset = 0
+        self._array = None
+        self.offset = self.source_offset = self.target_offset = 0
 
     def _drop(self, gone: np.ndarray) -> None:
-        kept = np.delete(np.arange(len(self)), gone)
+        kept = np.delete(np.arange(self.offset), gone)
         if len(kept) and kept[-1] >= len(kept):
             self._kinds[: len(kept)] = self._kinds[kept]
-            self._buffer.gather(kept[None])
-        self._buffer.size = len(kept)
-
-    @property
-    def state(self) -> tuple[mx.array | None, np.ndarray]:
-        """(entries (B, 2·KV, N, D) or None, kinds (N,)): what `save_cache` writes, and what to evaluate."""
-        return self._buffer.filled(), self.kinds.copy()
+            self.gather(mx.array(kept[None]))
+        self.offset = len(kept)

@@ -8,7 +8,7 @@ import mlx.optimizers as optim
 import numpy as np
 
 from streamtrans.models.qwen2_streaming.attention_recorder import Heads, last_read
-from streamtrans.models.qwen2_streaming.exponential import choice
+from streamtrans.models.qwen2_streaming.exponential import confidence
 from streamtrans.models.qwen2_streaming.model import Model
 from streamtrans.models.qwen2_streaming.regret_head import RECENT, RegretHead, features
 from streamtrans.runtime import mx
@@ -91,7 +91,7 @@ def rows_of(model: Model, found: Moments, heads: Heads) -> Rows:
     """The rows of the moments of a batch, from one pass."""
     judged = judge(model, found, heads)
     seen = features(judged.hidden, judged.logits, last_read(judged.weights, judged.read, RECENT))
-    columns = seen, judged.regret, choice(judged.logits)[0], judged.changed
+    columns = seen, judged.regret, confidence(judged.logits)[0], judged.changed
     mx.eval(columns)
     return Rows(*map(np.array, columns))
 

@@ -29,9 +29,9 @@ def test_the_same_as_json(capsys):
 def test_parameters_are_those_of_the_model():
     from mlx.utils import tree_flatten
 
-    from streamtrans.models.loading import load_model
+    from streamtrans.models.loading import load_checkpoint
 
-    model, _ = load_model("en-pt", fuse=False)
+    model = load_checkpoint("en-pt", packed=False).model
     expected = sum(array.size for _, array in tree_flatten(model.parameters()))
     assert read_info("en-pt", find_model("en-pt")).parameters == expected
 

@@ -7,6 +7,7 @@ from tiny_model import tiny_model
 from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder, last_read
 from streamtrans.models.qwen2_streaming.lockstep_cache import LockstepCache
 from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET, Entries, streaming_mask
+from streamtrans.models.qwen2_streaming.packed import pack
 from streamtrans.runtime import mx
 
 HEADS = [(0, 0), (0, 3), (1, 2)]
@@ -17,9 +18,9 @@ POSITIONS = np.where(KINDS == SOURCE, np.cumsum(KINDS == SOURCE), np.cumsum(KIND
 MASK = streaming_mask(Entries.arrived(KINDS), Entries.arrived(KINDS))
 
 
-@pytest.fixture(params=["plain", "fused"])
+@pytest.fixture(params=["plain", "packed"])
 def model(request):
-    return tiny_model().fuse() if request.param == "fused" else tiny_model()
+    return pack(tiny_model()) if request.param == "packed" else tiny_model()
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +54,10 @@ def test_one_pass_without_a_cache(model, expected):
 
 
 @pytest.mark.parametrize("last", [1, 3, 7])
-@pytest.mark.parametrize("rows", [None, "last"])
-def test_the_last_token_of_a_stream(model, expected, last, rows):
+@pytest.mark.parametrize("all_rows", [False, True])
+def test_the_last_token_of_a_stream(model, expected, last, all_rows):
     cache, first = model.make_cache(), len(KINDS) - last
+    rows = None if all_rows else [last - 1]
     mx.eval(model.hidden(IDS[:, :first], kinds=KINDS[:first], cache=cache))
     found = recorded(model, 1, ids=IDS[:, first:], kinds=KINDS[first:], cache=cache, rows=rows)
     np.testing.assert_allclose(found, expected[:, :, -1:], atol=1e-5)
@@ -67,7 +69,7 @@ def test_rows_in_lockstep(model, expected):
     cache, width = [LockstepCache() for _ in model.layers], len(SOURCES)
     mx.eval(model.hidden(ids[:, :width], positions[:width], mask=mask[:width, :width], cache=cache))
     masks = mask[None, None, width:].repeat(2, axis=0)
-    arguments = {"positions": positions[width:], "mask": masks, "cache": cache, "rows": "last"}
+    arguments = {"positions": positions[width:], "mask": masks, "cache": cache, "rows": [len(KINDS) - width - 1]}
     found = recorded(model, 1, np.arange(width), ids=ids[:, width:], **arguments)
     np.testing.assert_allclose(found, expected[:, :, -1:].repeat(2, axis=0), atol=1e-5)
 

@@ -8,15 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_model import difference, tiny_model
 
-from streamtrans.models.qwen2_streaming.masks import PAD, SOURCE, TARGET, Entries, streaming_mask
+from streamtrans.models.qwen2_streaming.lockstep_cache import LockstepCache
+from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET, Entries, streaming_mask
+from streamtrans.models.qwen2_streaming.packed import pack
 from streamtrans.runtime import mx
 
 SHAPES = [(4, 4, 0), (4, 2, 0), (4, 1, 3), (6, 2, 17)]  # heads, key-value heads, first target position
 _models: dict = {}
 
 
-def models(shape, fused):
-    if (shape, fused) not in _models:
+def models(shape, packed):
+    if (shape, packed) not in _models:
         heads, kv_heads, offset = shape
         model = tiny_model(
             hidden_size=heads * 8,
@@ -24,8 +26,8 @@ def models(shape, fused):
             num_key_value_heads=kv_heads,
             target_position_offset=offset,
         )
-        _models[shape, fused] = model.fuse() if fused else model
-    return _models[shape, fused]
+        _models[shape, packed] = pack(model) if packed else model
+    return _models[shape, packed]
 
 
 def positions_of(kinds, first_target):
@@ -54,11 +56,11 @@ def schedules(draw):
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(schedules(), st.sampled_from(SHAPES), st.booleans())
-def test_any_schedule_equals_one_pass(schedule, shape, fused):
-    """Passes may mix reading and writing, which is the fused read-and-write of the engine."""
+def test_any_schedule_equals_one_pass(schedule, shape, packed):
+    """Passes may mix reading and writing, as the engine does when it reads and writes at once."""
     kinds, ends, seed = schedule
     ids = np.random.default_rng(seed).integers(0, 61, len(kinds))
-    model = models(shape, fused)
+    model = models(shape, packed)
     cache = model.make_cache()
     steps = [model.forward(ids[None, a:b], kinds=kinds[a:b], cache=cache) for a, b in pairwise(ends)]
     assert difference(mx.concatenate(steps, axis=1)[0], in_one_pass(models(shape, False), ids, kinds)) < 1e-4
@@ -66,10 +68,10 @@ def test_any_schedule_equals_one_pass(schedule, shape, fused):
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(schedules(), st.sampled_from(SHAPES), st.booleans())
-def test_reading_and_writing_calls_equal_one_pass(schedule, shape, fused):
+def test_reading_and_writing_calls_equal_one_pass(schedule, shape, packed):
     kinds, _, seed = schedule
     ids = np.random.default_rng(seed).integers(0, 61, len(kinds))
-    model = models(shape, fused)
+    model = models(shape, packed)
     cache, steps = model.make_cache(), []
     turns = [0, *(np.flatnonzero(np.diff(kinds)) + 1), len(kinds)]
     for a, b in pairwise(turns):
@@ -77,51 +79,105 @@ def test_reading_and_writing_calls_equal_one_pass(schedule, shape, fused):
     assert difference(mx.concatenate(steps, axis=1)[0], in_one_pass(models(shape, False), ids, kinds)) < 1e-4
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+class Lockstep:
+    """Rows that read their own source, write, take back and leave, over one `LockstepCache` per layer.
+
+    It does with masks and positions what the engine does. `history` of each row: its ids and kinds in order of arrival.
+    """
+
+    def __init__(self, model, random, rows):
+        self.model, self.random = model, random
+        self.sources = [random.integers(0, 61, random.integers(1, 7)) for _ in range(rows)]
+        cut = random.integers(1, rows + 1)
+        parts = [self.read_ahead(part) for part in (self.sources[:cut], self.sources[cut:]) if part]
+        self.caches = [LockstepCache.stacked(layer) for layer in zip(*parts, strict=True)]
+        self.width = len(self.caches[0])
+        self.seen = np.zeros((rows, self.width), bool)
+        self.history = [([], []) for _ in range(rows)]
+
+    def read_ahead(self, sources):
+        width, caches = max(map(len, sources)), [LockstepCache() for _ in self.model.layers]
+        ids = np.array([[*source, *[0] * (width - len(source))] for source in sources])
+        self.model.forward(ids, np.arange(width), mask=np.tri(width, dtype=bool), cache=caches)
+        mx.eval([cache.state for cache in caches])
+        return caches
+
+    def read(self, row):
+        """Some more source, perhaps none."""
+        ids, kinds = self.history[row]
+        start = kinds.count(SOURCE)
+        end = self.random.integers(start, len(self.sources[row]) + 1)
+        self.seen[row, start:end] = True
+        ids.extend(self.sources[row][start:end])
+        kinds.extend([SOURCE] * (end - start))
+
+    def write(self):
+        """One to three target tokens per row, padded at the left: logits (B, L, V) and how many each row wrote."""
+        counts = self.random.integers(1, 4, len(self.history))
+        length = counts.max()
+        new = np.arange(length) >= length - counts[:, None]
+        written = np.array([kinds.count(TARGET) for _, kinds in self.history])
+        positions = np.maximum(np.arange(length) - (length - counts)[:, None] + written[:, None], 0)
+        ids = self.random.integers(0, 61, new.shape)
+        before = np.repeat(self.seen[:, None], length, axis=1)
+        among = np.tri(length, dtype=bool) & new[:, None]
+        mask = np.concatenate([before, among], axis=2) | ~new[:, :, None]
+        positions += self.model.args.target_position_offset
+        logits = self.model.forward(ids, positions, mask=mask, cache=self.caches)
+        self.seen = np.concatenate([self.seen, new], axis=1)
+        for (of_row, kinds), tokens, count in zip(self.history, ids, counts, strict=True):
+            of_row.extend(tokens[length - count :])
+            kinds.extend([TARGET] * count)
+        return logits, counts
+
+    def take_back(self, row):
+        ids, kinds = self.history[row]
+        columns = self.width + np.flatnonzero(self.seen[row, self.width :])
+        count = int(self.random.integers(0, len(columns) + 1))
+        self.seen[row, columns[len(columns) - count :]] = False
+        for place in np.flatnonzero(np.array(kinds) == TARGET)[len(columns) - count :][::-1]:
+            del ids[place], kinds[place]
+
+    def compact(self):
+        """Keep as many target columns as the row with most of them needs."""
+        targets = self.seen[:, self.width :]
+        order = self.width + np.argsort(~targets, axis=1, kind="stable")[:, : targets.sum(axis=1).max()]
+        columns = np.concatenate([np.broadcast_to(np.arange(self.width), (len(order), self.width)), order], axis=1)
+        self.seen = np.take_along_axis(self.seen, columns, axis=1)
+        for cache in self.caches:
+            cache.gather(mx.array(columns))
+            assert len(cache) == columns.shape[1]
+
+    def leave(self):
+        """Go on with all rows but one, in another order."""
+        stay = self.random.permutation(len(self.history))[1:]
+        self.seen = self.seen[stay]
+        self.sources, self.history = ([rows[row] for row in stay] for rows in (self.sources, self.history))
+        for cache in self.caches:
+            cache.keep(mx.array(stay))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.data(), st.sampled_from(SHAPES), st.booleans())
-def test_ragged_batch_equals_each_row_alone(data, shape, fused):
-    """Rows read and write on their own, some pass by (PAD), targets are taken back, holes packed, rows dropped."""
-    rows = data.draw(st.integers(1, 4))
-    model, plain = models(shape, fused), models(shape, False)
+def test_rows_in_lockstep_equal_each_row_alone(data, shape, packed):
     random = np.random.default_rng(data.draw(st.integers(0, 2**31)))
-    cache = model.make_batched_cache(rows)
-    history = [([], []) for _ in range(rows)]  # what each row has seen: ids and kinds
+    batch, plain = Lockstep(models(shape, packed), random, data.draw(st.integers(1, 4))), models(shape, False)
     for _ in range(data.draw(st.integers(1, 6))):
-        length = int(random.integers(1, 5))
-        ids = random.integers(0, 61, (rows, length))
-        kinds = random.choice([PAD, SOURCE, TARGET], (rows, length)).astype(np.uint8)
-        logits = model.forward(ids, kinds=kinds, cache=cache)
-        for row, (seen, of_kind) in enumerate(history):
-            real = np.flatnonzero(kinds[row] != PAD)
-            seen.extend(ids[row, real])
-            of_kind.extend(kinds[row, real])
-            if len(real):
-                alone = in_one_pass(plain, np.array(seen), np.array(of_kind, np.uint8))
-                assert difference(logits[row, mx.array(real)], alone[-len(real) :]) < 1e-4
+        for row in range(len(batch.history)):
+            batch.read(row)
+        logits, counts = batch.write()
         assert not mx.isnan(logits).any()
-        what = data.draw(st.sampled_from(["go on", "trim", "compact", "keep", "reset"]))
-        if what == "trim":
-            counts = np.array([random.integers(0, of_kind.count(TARGET) + 1) for _, of_kind in history])
-            for layer in cache:
-                layer.trim(counts)
-            for (seen, of_kind), count in zip(history, counts, strict=True):
-                for _ in range(count):
-                    last = len(of_kind) - 1 - of_kind[::-1].index(TARGET)
-                    del seen[last], of_kind[last]
-        elif what == "compact":
-            for layer in cache:
-                layer.compact()
-            assert len(cache[0]) == max(len(seen) for seen, _ in history)
-        elif what == "keep" and rows > 1:
-            stay = sorted(random.choice(rows, rows - 1, replace=False))
-            rows, history = rows - 1, [history[row] for row in stay]
-            for layer in cache:
-                layer.keep(stay)
-        elif what == "reset":
-            row = int(random.integers(rows))
-            history[row] = ([], [])
-            for layer in cache:
-                layer.reset_row(row)
+        for row, ((ids, kinds), count) in enumerate(zip(batch.history, counts, strict=True)):
+            alone = in_one_pass(plain, np.array(ids), np.array(kinds, np.uint8))[-count:]
+            assert difference(logits[row, -count:], alone) < 1e-4
+        action = data.draw(st.sampled_from(["go on", "take back", "compact", "leave"]))
+        if action == "take back":
+            for row in range(len(batch.history)):
+                batch.take_back(row)
+        elif action == "compact":
+            batch.compact()
+        elif action == "leave" and len(batch.history) > 1:
+            batch.leave()
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -143,20 +199,23 @@ def test_taking_back_equals_never_having_written(schedule, data, shape):
     assert difference(after, fresh[-2:]) < 1e-4
 
 
-@pytest.mark.parametrize("fused", [False, True])
-@pytest.mark.parametrize("rows", ["last", [0, 3], [[1], [4], [2]]])
-def test_chosen_rows_are_the_rows_of_all(fused, rows):
-    model = models(SHAPES[1], fused)
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("rows", [[4], range(2, 4), np.arange(5)])
+@pytest.mark.parametrize("cached", [False, True])
+def test_wanted_rows_are_the_rows_of_all(packed, rows, cached):
+    model = models(SHAPES[1], packed)
     ids = np.random.default_rng(0).integers(0, 61, (3, 5))
-    kinds = np.array([[1, 1, 2, 2, 1], [1, 1, 1, 2, 2], [0, 0, 1, 1, 2]], np.uint8)
-    everything = np.array(model.forward(ids, kinds=kinds, cache=model.make_batched_cache(3)))
-    some = model.forward(ids, kinds=kinds, cache=(cache := model.make_batched_cache(3)), rows=rows)
-    indices = np.array([4] if rows == "last" else rows, int)
-    indices = np.broadcast_to(indices, (3, indices.shape[-1]))
-    assert some.shape == (3, indices.shape[1], 61)
-    expected = np.take_along_axis(everything, indices[:, :, None], axis=1)
-    assert np.abs(np.array(some) - expected).max() < 1e-4
-    # What the cache remembers does not depend on which rows were asked for.
-    whole = model.make_batched_cache(3)
-    model.forward(ids, kinds=kinds, cache=whole)
-    assert difference(cache[-1].state[0], whole[-1].state[0]) < 1e-5
+    kinds = np.array([SOURCE, SOURCE, TARGET, TARGET, SOURCE], np.uint8)
+    caches = [model.make_cache() if cached else None for _ in range(2)]
+    everything = model.forward(ids, kinds=kinds, cache=caches[0])
+    some = model.forward(ids, kinds=kinds, cache=caches[1], rows=rows)
+    assert some.shape == (3, len(rows), 61)
+    assert difference(some, everything[:, rows[0] : rows[-1] + 1]) < 1e-4
+    if cached:  # what is remembered does not depend on which rows are wanted
+        assert difference(caches[0][-1].state[0], caches[1][-1].state[0]) < 1e-5
+
+
+@pytest.mark.parametrize("rows", [[0, 3], [4, 3], [-1], [5]])
+def test_wanted_rows_are_neighbours(rows):
+    with pytest.raises(ValueError, match="neighbours among 5 tokens"):
+        models(SHAPES[1], False).forward(np.zeros((1, 5), int), rows=rows)

@@ -5,7 +5,7 @@ import pytest
 from mlx_lm.models.cache import KVCache
 from tiny_model import difference, tiny_args, tiny_model
 
-from streamtrans.models.loading import load_model
+from streamtrans.models.loading import load_checkpoint
 from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET
 from streamtrans.models.qwen2_streaming.model import (
     Model,
@@ -253,12 +253,12 @@ def test_negative_and_far_positions(model):
         assert difference(usual, model(tokens(4), position_ids=np.arange(4) + shift)) < 1e-3
 
 
-def test_the_embedded_model_fused_is_the_embedded_model():
+def test_the_embedded_model_packed_is_the_embedded_model():
     ids = np.random.default_rng(0).integers(0, 8000, (1, 9))
     kinds = np.array([SOURCE] * 6 + [TARGET] * 3, np.uint8)
     logits = []
-    for fuse in (False, True):
-        model, _ = load_model("en-pt", fuse=fuse)
+    for packed in (False, True):
+        model = load_checkpoint("en-pt", packed=packed).model
         caches = model.make_cache()
         model.forward(ids[:, :8], kinds=kinds[:8], cache=caches)
         logits.append(model.forward(ids[:, 8:], kinds=kinds[8:], cache=caches))  # one row: the head in blocks

@@ -7,6 +7,7 @@ from tiny_model import difference, tiny_model
 from streamtrans.models.qwen2_streaming import exponential
 from streamtrans.models.qwen2_streaming import panels as panels_module
 from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET
+from streamtrans.models.qwen2_streaming.packed import pack
 from streamtrans.models.qwen2_streaming.panels import PanelEmbedding, add_product, flat, multiply, panel_width, panels
 from streamtrans.runtime import mx
 
@@ -65,12 +66,12 @@ class TestExponentials:
         few = [exponential.weighted(scores[:, :, i : i + 50], values) for i in range(0, 200, 50)]
         assert difference(exponential.weighted(scores, values), mx.concatenate(few, axis=2)) < 1e-5
 
-    def test_a_choice_and_its_entropy(self):
+    def test_confidence_and_entropy(self):
         logits = np.array(normal(5, 300)) * 10
         logits[2, :100] = -np.inf
         chances = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
         chances /= chances.sum(-1, keepdims=True)
-        best, entropy = exponential.choice(mx.array(logits))
+        best, entropy = exponential.confidence(mx.array(logits))
         assert np.allclose(np.array(best), chances.max(-1), atol=1e-6)
         assert np.allclose(np.array(entropy), -(chances * np.log(np.maximum(chances, 1e-300))).sum(-1), atol=1e-5)
 
@@ -82,12 +83,12 @@ class TestExponentials:
 
 def model_with_much_to_remember():
     """Heads so wide that the memory of 1,000 words is many times the scores of a step."""
-    return tiny_model(vocab_size=512, hidden_size=512).fuse()
+    return pack(tiny_model(vocab_size=512, hidden_size=512))
 
 
 def read(model, caches, count):
     ids = np.arange(count)[None] % 500
-    mx.eval(model.forward(ids, kinds=np.full(count, SOURCE, np.uint8), cache=caches, rows="last"))
+    mx.eval(model.forward(ids, kinds=np.full(count, SOURCE, np.uint8), cache=caches, rows=[count - 1]))
 
 
 def bytes_of_a_step(model, caches):
@@ -95,13 +96,13 @@ def bytes_of_a_step(model, caches):
     mx.synchronize()
     before = mx.get_active_memory()
     mx.reset_peak_memory()
-    mx.eval(model.forward([[7, 8, 9]], kinds=[SOURCE, SOURCE, TARGET], cache=caches, rows="last"))
+    mx.eval(model.forward([[7, 8, 9]], kinds=[SOURCE, SOURCE, TARGET], cache=caches, rows=[2]))
     return mx.get_peak_memory() - before
 
 
 def operations_of_a_step(model, caches, tmp_path):
     """The nodes of the graph of one step, its last layer at least: what came before it has been started by then."""
-    logits = model.forward([[7, 8, 9]], kinds=[SOURCE, SOURCE, TARGET], cache=caches, rows="last")
+    logits = model.forward([[7, 8, 9]], kinds=[SOURCE, SOURCE, TARGET], cache=caches, rows=[2])
     mx.export_to_dot(str(tmp_path / "step.dot"), logits)
     mx.eval(logits)
     return (tmp_path / "step.dot").read_text().count("->")
@@ -116,7 +117,7 @@ def test_a_step_costs_the_same_at_1000_words_but_for_attention(tmp_path):
         read(model, caches, words)
         model.forward([[5]], kinds=[TARGET], cache=caches)
         mx.eval([cache.state[0] for cache in caches])
-        if caches[0]._buffer.capacity - len(caches[0]) < 20:
+        if caches[0].capacity - len(caches[0]) < 20:
             read(model, caches, 20)  # a block that is about to be full would grow, which is not a step's cost
         operations = operations_of_a_step(model, caches, tmp_path)
         measured.append((operations, bytes_of_a_step(model, caches), caches[0].nbytes))

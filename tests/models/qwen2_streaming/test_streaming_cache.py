@@ -1,18 +1,11 @@
-"""What the caches promise beyond the law: growth in place, accounting, files."""
+"""What the caches promise beyond the law: growth in place and accounting."""
 
 import numpy as np
 import pytest
-from tiny_model import difference, tiny_model
 
-from streamtrans.errors import DataError
+from streamtrans.models.qwen2_streaming.lockstep_cache import LockstepCache
 from streamtrans.models.qwen2_streaming.masks import PAD, SOURCE, TARGET
-from streamtrans.models.qwen2_streaming.streaming_cache import (
-    BLOCK,
-    BatchedStreamingCache,
-    DualStreamingCache,
-    load_cache,
-    save_cache,
-)
+from streamtrans.models.qwen2_streaming.streaming_cache import BLOCK, DualStreamingCache
 from streamtrans.runtime import mx
 
 
@@ -91,91 +84,18 @@ def test_masks_only_where_something_is_hidden():
     assert cache.mask(source).tolist() == [[[[True, True, False, True]]]]
 
 
-def batch(rows=3):
-    cache = BatchedStreamingCache(rows)
-    kinds = np.array([[SOURCE, TARGET, PAD], [SOURCE, SOURCE, TARGET], [PAD, PAD, SOURCE]], np.uint8)
-    cache.append(mx.arange(9).reshape(3, 1, 3, 1) * mx.ones((3, 4, 3, 8)), kinds)
-    return cache
+def test_in_lockstep_it_grows_by_smaller_blocks():
+    cache = LockstepCache()
+    cache.append(mx.ones((3, 4, 5, 8)), np.zeros(5, np.uint8))
+    keys, values = cache.append(mx.full((3, 4, 1, 8), 2.0), np.zeros(1, np.uint8))
+    assert keys[:, 0, :, 0].tolist() == values[:, 1, :, 0].tolist() == [[1, 1, 1, 1, 1, 2]] * 3
+    assert (len(cache), cache.capacity) == (6, LockstepCache.block)
+    stacked = LockstepCache.stacked([cache, cache])
+    assert [stacked.state[0].shape, stacked.capacity] == [(6, 4, 6, 8), 6 + LockstepCache.block]
 
 
-def test_batch_offsets_and_positions():
-    cache = batch()
-    assert cache.source_offset.tolist() == [1, 2, 1]
-    assert cache.target_offset.tolist() == [1, 1, 0]
-    kinds = np.array([[TARGET, SOURCE], [SOURCE, PAD], [TARGET, TARGET]], np.uint8)
-    assert cache.positions(kinds, first_target=10).tolist() == [[11, 1], [2, 0], [10, 11]]
-
-
-def test_batch_trim_pops_common_padding():
-    cache = batch()
-    cache.trim([1, 1, 0])
-    assert cache.kinds.tolist() == [[SOURCE, PAD, PAD], [SOURCE, SOURCE, PAD], [PAD, PAD, SOURCE]]
-    cache.reset_row(2)
-    assert cache.kinds.tolist() == [[SOURCE, PAD], [SOURCE, SOURCE], [PAD, PAD]]
-    with pytest.raises(ValueError, match="cannot take back"):
-        cache.trim([1, 0, 0])
-
-
-def test_batch_compact_packs_rows():
-    cache = batch()
-    cache.trim([0, 1, 0])
-    cache.compact(slack=1)
-    assert len(cache) == 3
-    cache.compact()
-    assert cache.kinds.tolist() == [[SOURCE, TARGET], [SOURCE, SOURCE], [SOURCE, PAD]]
-    packed = np.array(cache.state[0])[:, 0, :, 0]
-    assert packed[0].tolist() == [0, 1]
-    assert packed[1].tolist() == [3, 4]
-    assert packed[2, 0] == 8
-
-
-def test_batch_of_finished_rows_is_empty():
-    cache = batch()
-    for row in range(3):
-        cache.reset_row(row)
-    cache.compact()
+def test_kinds_must_be_told():
+    cache = DualStreamingCache()
+    with pytest.raises(ValueError, match="kinds"):
+        cache.append(mx.ones((1, 4, 2, 8)), np.array([SOURCE, PAD], np.uint8))
     assert len(cache) == 0
-    assert cache.append(mx.ones((3, 4, 1, 8)), np.full((3, 1), SOURCE, np.uint8))[0].shape == (3, 2, 1, 8)
-
-
-def test_rows_come_and_go_in_bounded_memory():
-    """A slot whose row is reset serves many sentences: with compaction the width stays that of the longest row."""
-    cache = BatchedStreamingCache(2)
-    for step in range(1000):
-        cache.append(mx.zeros((2, 2, 1, 4)), np.array([[SOURCE], [TARGET]], np.uint8))
-        if step % 10 == 9:
-            cache.reset_row(step // 10 % 2)
-            cache.compact(slack=32)
-    assert len(cache) <= 64
-    assert cache.nbytes == 2 * 2 * BLOCK * 4 * 4
-
-
-@pytest.mark.parametrize("batched", [False, True])
-def test_saved_and_loaded_it_goes_on_the_same(tmp_path, batched):
-    model = tiny_model().fuse()
-    ids, kinds = np.array([[3, 1, 4, 1, 5]]), np.array([SOURCE, SOURCE, TARGET, SOURCE, TARGET], np.uint8)
-    caches = model.make_batched_cache(1) if batched else model.make_cache()
-    model.forward(ids[:, :4], kinds=kinds[:4], cache=caches)
-    save_cache(tmp_path / "cache.safetensors", caches)
-    loaded = load_cache(tmp_path / "cache.safetensors")
-    assert [type(c) for c in loaded] == [type(c) for c in caches]
-    logits = [model.forward(ids[:, 4:], kinds=kinds[4:], cache=c) for c in (caches, loaded)]
-    assert difference(*logits) < 1e-6
-    assert np.array_equal(loaded[0].source_offset, caches[0].source_offset)
-
-
-def test_an_empty_cache_can_be_saved(tmp_path):
-    save_cache(tmp_path / "cache.safetensors", [DualStreamingCache()])
-    (loaded,) = load_cache(tmp_path / "cache.safetensors")
-    assert len(loaded) == 0
-
-
-def test_other_files_are_not_caches(tmp_path):
-    mx.save_safetensors(str(tmp_path / "weights.safetensors"), {"a": mx.zeros(3)})
-    (tmp_path / "noise.safetensors").write_bytes(b"noise")
-    with pytest.raises(DataError, match="not a saved cache"):
-        load_cache(tmp_path / "weights.safetensors")
-    with pytest.raises(DataError, match="cannot be read"):
-        load_cache(tmp_path / "noise.safetensors")
-    with pytest.raises(DataError, match="cannot be read"):
-        load_cache(tmp_path / "missing.safetensors")
