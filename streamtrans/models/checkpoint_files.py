@@ -43,7 +43,7 @@ def _shards(index: Path) -> list[str]:
     if not isinstance(names, dict) or not names or not all(isinstance(name, str) for name in names.values()):
         raise ModelError(f"{index} is not an index of weights")
     for name in names.values():
-        if PurePath(name).name != name:
+        if name in ("", "..") or PurePath(name).name != name:
             raise ModelError(f"{index}: {name!r} is not the name of a file beside it")
     return sorted(set(names.values()))
 
@@ -56,7 +56,7 @@ def read_tensors(file: Path) -> tuple[dict[str, mx.array], dict[str, str]]:
         wrong = _not_finite(tensors)
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise ModelError(f"{file} is corrupt or truncated: {reason}") from error
+        raise ModelError(f"{file} is damaged: it is corrupt or truncated ({reason})") from error
     if wrong:
         raise ModelError(f"{file} is damaged: {wrong[0]} holds NaN or infinity")
     return tensors, about

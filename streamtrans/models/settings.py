@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from streamtrans.errors import ModelError
@@ -52,7 +53,7 @@ def _anything(_value: Any) -> bool:
 
 
 def _whole(value: Any, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value < 2**31
 
 
 def _pair(value: Any) -> bool:
@@ -84,7 +85,7 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
         'a list of whole numbers, 1 or more, or "inf"',
         lambda v: isinstance(v, list) and all(k == "inf" or _whole(k, 1) for k in v),
     ),
-    "length_ratio": ("a number above 0", lambda v: _whole(v, 1) or (isinstance(v, float) and v > 0)),
+    "length_ratio": ("a number above 0", lambda v: _whole(v, 1) or (isinstance(v, float) and 0 < v < inf)),
     "alignment_heads": (
         "a list of pairs, layer and head",
         lambda v: isinstance(v, list) and all(map(_pair, v)),

@@ -95,8 +95,40 @@ def test_shards(tmp_path):
     (tmp_path / "model-2.safetensors").unlink()
     with pytest.raises(ModelError, match=r"model-2\.safetensors is missing"):
         load_checkpoint(tmp_path)
-    index.write_text("{}")
-    with pytest.raises(ModelError, match="not an index"):
+    for wrong in ({}, {"weight_map": {}}, {"weight_map": [1]}, {"weight_map": {"a": None}}):
+        index.write_text(json.dumps(wrong))
+        with pytest.raises(ModelError, match="not an index"):
+            load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../model.safetensors", "a/../b.safetensors", "..", ""])
+def test_shards_lie_beside_their_index(tmp_path, name):
+    (saved(tmp_path) / "model.safetensors").rename(tmp_path.parent / "model.safetensors")
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": name}}))
+    with pytest.raises(ModelError, match="is not the name of a file beside it"):
+        load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("dtype", [mx.float32, mx.float16, mx.bfloat16])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_no_numbers(tmp_path, dtype, value):
+    weights = {name: weight.astype(dtype) for name, weight in weights_of(saved(tmp_path)).items()}
+    load_checkpoint(saved(tmp_path, weights))  # as they are they are fine
+    weights["model.layers.1.mlp.up_proj.weight"][3, 5] = value
+    with pytest.raises(
+        ModelError, match=r"model\.safetensors is damaged: model\.layers\.1\.mlp\.up_proj\.weight holds"
+    ):
+        load_checkpoint(saved(tmp_path, weights))
+
+
+def test_weights_overwritten_with_ones(tmp_path):
+    """400 bytes of 0xFF after the header are NaN in any float type."""
+    file = saved(tmp_path) / "model.safetensors"
+    data = bytearray(file.read_bytes())
+    start = 8 + int.from_bytes(data[:8], "little")
+    data[start : start + 400] = b"\xff" * 400
+    file.write_bytes(data)
+    with pytest.raises(ModelError, match="holds NaN or infinity"):
         load_checkpoint(tmp_path)
 
 
@@ -147,6 +179,14 @@ def test_rotary_base_from_either_place(tmp_path, config, theta):
         ({"hidden_size": "32"}, "hidden_size must be a whole number"),
         ({"num_attention_heads": 0}, "num_attention_heads must be a whole number"),
         ({"num_attention_heads": 3}, "must divide one another"),
+        ({"vocab_size": 10**18}, "vocab_size must be a whole number, 1 or more"),
+        ({"num_hidden_layers": 10**9}, "num_hidden_layers must be a whole number, 1 or more"),
+        ({"num_key_value_heads": 10**18}, "num_key_value_heads must be a whole number, 1 or more"),
+        ({"rms_norm_eps": float("nan")}, "rms_norm_eps must be a number above 0"),
+        ({"rope_theta": float("inf")}, "rope_theta must be a number above 0"),
+        ({"rope_theta": 10**400}, "rope_theta must be a number above 0"),
+        ({"streamtrans": {"target_position_offset": 10**18}}, "target_position_offset must be a whole number"),
+        ({"streamtrans": {"length_ratio": float("nan")}}, "length_ratio must be a number above 0"),
         ({"hidden_size": 64}, r"embed_tokens\.weight has shape \(64, 32\), config.json says \(64, 64\)"),
         ({"num_hidden_layers": 3}, r"the weights lack model\.layers\.2\.\S+ and \d+ more"),
         ({"num_hidden_layers": 1}, r"the weights have an unknown model\.layers\.1\.\S+ and \d+ more"),
@@ -181,9 +221,71 @@ def test_config_is_not_json(tmp_path):
     (saved(tmp_path) / "config.json").write_text("{")
     with pytest.raises(ModelError, match="cannot be read as JSON"):
         load_checkpoint(tmp_path)
-    (tmp_path / "config.json").write_text("[]")
-    with pytest.raises(ModelError, match="must hold an object"):
-        load_checkpoint(tmp_path)
+    for text, message in [("[]", "must hold an object"), ("[" * 100_000, "nested too deeply")]:
+        (tmp_path / "config.json").write_text(text)
+        with pytest.raises(ModelError, match=message):
+            load_checkpoint(tmp_path)
+
+
+def test_config_with_a_byte_order_mark(tmp_path):
+    file = saved(tmp_path) / "config.json"
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert load_checkpoint(tmp_path).config["hidden_size"] == 32
+
+
+def adapter_for(folder, change=lambda arrays: None, **about):
+    """An adapter of both layers of a small model, its tensors changed."""
+    random, arrays = np.random.default_rng(0), {}
+    for layer in range(2):
+        for part, shape in [("lora_a", (32, 4)), ("lora_b", (4, 32))]:
+            name = f"model.layers.{layer}.self_attn.q_proj.{part}"
+            arrays[name] = mx.array(random.normal(0, 0.3, shape).astype(np.float32))
+    change(arrays)
+    folder.mkdir()
+    mx.save_safetensors(str(folder / "adapters.safetensors"), arrays)
+    parameters = {"rank": 4, "scale": 4.0, "dropout": 0.0, "keys": ["self_attn.q_proj"]}
+    about = {"num_layers": 2, "lora_parameters": parameters, "model": "its model"} | about
+    (folder / "adapter_config.json").write_text(json.dumps(about))
+    return folder
+
+
+def test_an_adapter_is_merged(tmp_path):
+    model = saved(tmp_path)
+    adapter = adapter_for(tmp_path / "adapter")
+    merged, plain = (load_checkpoint(model, packed=False, adapter=a).model for a in (adapter, None))
+    arrays = mx.load(str(adapter / "adapters.safetensors"))
+    for layer in range(2):
+        name = f"model.layers.{layer}.self_attn.q_proj"
+        change = 4.0 * (arrays[f"{name}.lora_a"] @ arrays[f"{name}.lora_b"]).T
+        weights = [made.layers[layer].self_attn.q_proj.weight for made in (merged, plain)]
+        assert difference(weights[0], weights[1] + change) < 1e-5
+
+
+def second_layer_missing(arrays):
+    for name in [name for name in arrays if ".1." in name]:
+        del arrays[name]
+
+
+def another_layer(arrays):
+    arrays["model.layers.9.self_attn.q_proj.lora_a"] = mx.zeros((32, 4))
+
+
+def not_a_number(arrays):
+    arrays["model.layers.1.self_attn.q_proj.lora_b"][0, 0] = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (second_layer_missing, r"is incomplete: it lacks model\.layers\.1\.self_attn\.q_proj\.lora_a and 1 more"),
+        (another_layer, r"does not fit this model \(made for its model\): model\.layers\.9\."),
+        (not_a_number, r"adapters\.safetensors is damaged: model\.layers\.1\.self_attn\.q_proj\.lora_b holds NaN"),
+    ],
+)
+def test_adapters_that_are_refused(tmp_path, change, message):
+    with pytest.raises(ModelError, match=message) as error:
+        load_checkpoint(saved(tmp_path), adapter=adapter_for(tmp_path / "adapter", change))
+    assert "\n" not in str(error.value)
 
 
 def test_missing_weights(tmp_path):

@@ -69,8 +69,11 @@ def load_regret_head(directory: Path, args: ModelArgs) -> RegretHead:
         raise ModelError(f"{name} has no regret head, which policy learned needs; {remedy}")
     try:
         weights, about = read_tensors(file)
+    except ModelError as error:
+        raise ModelError(f"{error}; {remedy}") from error
+    try:
         heads = [(int(layer), int(head)) for layer, head in json.loads(about["heads"])]
-        if not all(layer < args.num_hidden_layers and head < args.num_attention_heads for layer, head in heads):
+        if not all(0 <= layer < args.num_hidden_layers and 0 <= h < args.num_attention_heads for layer, h in heads):
             raise ValueError(f"it sees attention heads {heads}")
         found = RegretHead(args.hidden_size, heads)
         found.load_weights(list(weights.items()))
