@@ -32,6 +32,7 @@ def doctor(as_json: JsonOption = False) -> None:
         [
             ("device", found["device"]),
             ("computes in", found["compute_dtype"]),
+            ("because", found["compute_dtype_reason"]),
             ("BLAS", f"{blas['name']}{threads}"),
             ("matrix product", f"{speed['mlx']:.0f} GFLOP/s; numpy {speed['numpy']:.0f} GFLOP/s"),
             ("backends", ", ".join(found["backends"]) or "–"),
@@ -45,13 +46,14 @@ def doctor(as_json: JsonOption = False) -> None:
 
 def examine() -> dict[str, Any]:
     """All that `doctor` tells, as plain data."""
-    from streamtrans.runtime import compute_dtype, describe, mx, on_gpu
+    from streamtrans.runtime import describe, on_gpu
 
     runtime = describe()
     gflops = measure()
     return {
         "device": runtime.device,
-        "compute_dtype": str(compute_dtype(mx.bfloat16)).removeprefix("mlx.core."),
+        "compute_dtype": runtime.compute_dtype,
+        "compute_dtype_reason": runtime.compute_dtype_reason,
         "blas": {"name": runtime.blas, "threads": runtime.blas_threads},
         "gflops": gflops,
         "backends": list(runtime.backends),

@@ -4,6 +4,7 @@ import pytest
 
 from streamtrans.cli import doctor
 from streamtrans.cli.app import run
+from streamtrans.runtime import describe
 
 FAST = {"mlx": 50.0, "numpy": 55.0}
 SLOW = {"mlx": 4.0, "numpy": 55.0}
@@ -13,6 +14,7 @@ def test_it_tells_what_there_is(capsys):
     assert run(["doctor"]) == 0
     fields = dict(line.split("\t") for line in capsys.readouterr().out.splitlines() if "\t" in line)
     assert fields["computes in"] in ("float32", "bfloat16")
+    assert fields["because"] == describe().compute_dtype_reason
     assert "GFLOP/s" in fields["matrix product"]
     assert fields["mlx"]
 
@@ -21,7 +23,7 @@ def test_the_same_as_json(capsys):
     assert run(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert set(found) == {
-        "device", "compute_dtype", "blas", "gflops", "backends", "system", "versions", "advice",
+        "device", "compute_dtype", "compute_dtype_reason", "blas", "gflops", "backends", "system", "versions", "advice",
     }  # fmt: skip
     assert found["gflops"]["mlx"] > 0
     assert {"python", "mlx", "mlx-lm", "numpy", "streamtrans"} <= set(found["versions"])
