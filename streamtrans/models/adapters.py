@@ -14,7 +14,7 @@ _LOW_RANK = {"lora_a", "lora_b", "m"}  # m: the magnitudes of DoRA
 
 
 def read_adapter_config(adapter: Path) -> dict[str, Any]:
-    """The adapter_config.json of a directory, or ModelError."""
+    """Read the adapter_config.json of a directory, or raise ModelError."""
     file = adapter / "adapter_config.json"
     if not file.exists():
         raise ModelError(f"{adapter} is not an adapter: it has no adapter_config.json")
@@ -25,7 +25,7 @@ def read_adapter_config(adapter: Path) -> dict[str, Any]:
 
 
 def base_of(adapter: Path) -> str:
-    """The name or directory of the model that an adapter was made for, or ModelError."""
+    """Return the name or directory of the model that an adapter was made for, or raise ModelError."""
     base = read_adapter_config(adapter).get("model")
     if not isinstance(base, str):
         raise ModelError(f"{adapter / 'adapter_config.json'} does not name its model; give it with --model")
@@ -33,7 +33,7 @@ def base_of(adapter: Path) -> str:
 
 
 def with_adapter(config: dict[str, Any], adapter: Path) -> dict[str, Any]:
-    """A config.json whose `streamtrans` section takes over what the adapter's says.
+    """Return a config.json whose `streamtrans` section is overridden by the adapter's.
 
     The model's own default policy and alignment heads do not hold for what the adapter makes of it.
     """
@@ -74,10 +74,10 @@ def merge_adapter(model: Model, adapter: Path) -> None:
 
 
 def _parts(module: nn.Module) -> set[str]:
-    """Names of the tensors of a low-rank layer that an adapter brings."""
+    """Name the tensors of a low-rank layer that an adapter brings."""
     return _LOW_RANK & dict(tree_flatten(module.parameters())).keys()
 
 
 def and_more(names: list[str]) -> str:
-    """How a message goes on that has named the first of several."""
+    """Continue a message that has named the first of several."""
     return f" and {len(names) - 1} more" if len(names) > 1 else ""

@@ -1,4 +1,4 @@
-"""The files of a checkpoint: JSON objects and tensors, read with one clear line for all that can be wrong with them."""
+"""The files of a checkpoint, JSON and tensors; a file that cannot be right is a ModelError of one line."""
 
 import json
 from pathlib import Path, PurePath
@@ -11,7 +11,7 @@ _WHOLE = {2: (mx.uint16, mx.int16), 4: (mx.uint32, mx.int32), 8: (mx.uint64, mx.
 
 
 def read_object(file: Path) -> dict[str, Any]:
-    """The object in a JSON file, which may begin with a byte order mark; ModelError where there is none."""
+    """Read the object in a JSON file, which may begin with a byte order mark, or raise ModelError."""
     try:
         found = json.loads(file.read_text(encoding="utf-8-sig"))
     except RecursionError:
@@ -24,7 +24,7 @@ def read_object(file: Path) -> dict[str, Any]:
 
 
 def read_weights(directory: Path) -> dict[str, mx.array]:
-    """All tensors of a directory by name, as stored, from model.safetensors or the shards of its index."""
+    """Read all tensors of a directory by name, as stored, from model.safetensors or the shards of its index."""
     index = directory / "model.safetensors.index.json"
     files = [directory / "model.safetensors"]
     if not files[0].exists() and index.exists():
@@ -38,7 +38,7 @@ def read_weights(directory: Path) -> dict[str, mx.array]:
 
 
 def _shards(index: Path) -> list[str]:
-    """Names of the files that an index of weights refers to, all in its own directory."""
+    """List the files that an index of weights refers to, all in its own directory."""
     names = read_object(index).get("weight_map")
     if not isinstance(names, dict) or not names or not all(isinstance(name, str) for name in names.values()):
         raise ModelError(f"{index} is not an index of weights")
@@ -49,7 +49,7 @@ def _shards(index: Path) -> list[str]:
 
 
 def read_tensors(file: Path) -> tuple[dict[str, mx.array], dict[str, str]]:
-    """Tensors by name and metadata of a safetensors file; ModelError if it is damaged or holds NaN or infinity."""
+    """Read tensors by name, and metadata, of a safetensors file; ModelError if it is damaged, or not all finite."""
     try:
         loaded = mx.load(str(file), format="safetensors", return_metadata=True)
         tensors, about = cast(tuple[dict[str, mx.array], dict[str, str]], loaded)
@@ -63,7 +63,7 @@ def read_tensors(file: Path) -> tuple[dict[str, mx.array], dict[str, str]]:
 
 
 def _not_finite(tensors: dict[str, mx.array]) -> list[str]:
-    """Names of the float tensors that hold a NaN or an infinity.
+    """Name the float tensors that hold a NaN or an infinity.
 
     Read as whole numbers, those below zero are the largest unsigned ones, and the others the largest signed ones. Two
     maxima per tensor take 9 ms for 29 M parameters, `mx.isfinite` takes 90.
@@ -75,11 +75,11 @@ def _not_finite(tensors: dict[str, mx.array]) -> list[str]:
 
 
 def _largest(floats: mx.array) -> list[mx.array]:
-    """The largest of some floats as whole numbers, without a sign and with it."""
+    """Return the largest of some floats read as whole numbers, unsigned and signed."""
     return [floats.view(kind).max() for kind in _WHOLE[floats.dtype.size]]
 
 
 def _reaches(found: list[mx.array], dtype: mx.Dtype) -> bool:
-    """Whether one of two maxima is that of an infinity or a NaN."""
+    """Tell whether one of the two maxima belongs to an infinity or a NaN."""
     infinities = _largest(mx.array(-mx.inf, dtype))[0], _largest(mx.array(mx.inf, dtype))[1]
     return any(int(number) >= int(limit) for number, limit in zip(found, infinities, strict=True))

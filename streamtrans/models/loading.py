@@ -42,7 +42,7 @@ _DEFAULT_THETA = 10000.0  # of Qwen2Config, where a config names no rotary base
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A loaded model and what its directory says about it; `config` is the whole config.json.
+    """A loaded model with its settings; `config` is the whole config.json.
 
     adapter: directory of what was merged into its weights, if anything was.
     """
@@ -55,12 +55,12 @@ class Checkpoint:
 
 
 def embedded_models() -> list[str]:
-    """Names of the models that come with the package."""
+    """List the models that come with the package, by name."""
     return sorted(file.parent.name for file in _ASSETS.glob("*/config.json"))
 
 
 def name_of(directory: Path) -> str:
-    """What to call a model by, on the command line too: the name of an embedded one, else its directory."""
+    """Return the name that the command line takes for a model: an embedded one's own, else its directory."""
     return directory.name if directory.parent == _ASSETS else str(directory)
 
 
@@ -90,7 +90,7 @@ def load_checkpoint(path_or_name: str | Path, packed: bool = True, adapter: Path
 
 
 def find_parts(path_or_name: str | Path, adapter: Path | None = None) -> tuple[Path, Path | None]:
-    """Directories of a model and of the adapter to put on it, if any: what is named may itself be an adapter."""
+    """Find the directories of a model and of its adapter, if any; the name may itself be an adapter's."""
     directory = find_model(path_or_name)
     if adapter is None and (directory / "adapter_config.json").exists() and not (directory / "config.json").exists():
         return find_model(base_of(directory)), directory
@@ -98,7 +98,7 @@ def find_parts(path_or_name: str | Path, adapter: Path | None = None) -> tuple[P
 
 
 def find_model(path_or_name: str | Path) -> Path:
-    """The directory of a model: an embedded name wins, then a directory, then the Hub for `organisation/name`."""
+    """Find the directory of a model: an embedded name wins, then a directory, then the Hub."""
     name = str(path_or_name)
     if name in (known := embedded_models()):
         return _ASSETS / name
@@ -122,7 +122,7 @@ def _from_hub(name: str) -> Path:
 
 
 def read_config(directory: Path) -> dict[str, Any]:
-    """The config.json of a directory, or ModelError."""
+    """Read the config.json of a directory, or raise ModelError."""
     file = directory / "config.json"
     if not file.exists():
         raise ModelError(f"{directory} is not a model: it has no config.json")
@@ -130,7 +130,7 @@ def read_config(directory: Path) -> dict[str, Any]:
 
 
 def model_args(config: dict[str, Any], settings: TranslationSettings) -> ModelArgs:
-    """Shape of the model of a config.json; ModelError for another architecture or what we cannot compute."""
+    """Take the model's shape from a config.json; ModelError for an architecture that cannot be computed."""
     if config.get("model_type") != "qwen2":
         raise ModelError(f"config.json: model_type is {config.get('model_type')!r}, only qwen2 can be loaded")
     for name in ("rope_scaling", "rope_parameters"):
@@ -158,7 +158,7 @@ def model_args(config: dict[str, Any], settings: TranslationSettings) -> ModelAr
 
 
 def rope_theta(config: dict[str, Any]) -> float:
-    """The rotary base; transformers 5 writes it inside `rope_parameters`, everyone else at the top level."""
+    """Find the rotary base; transformers 5 writes it inside `rope_parameters`, everyone else at the top level."""
     places = {
         "rope_theta": config.get("rope_theta"),
         "rope_parameters.rope_theta": (config.get("rope_parameters") or {}).get("rope_theta"),
@@ -173,7 +173,7 @@ def rope_theta(config: dict[str, Any]) -> float:
 
 
 def _quantised(model: Model, weights: dict[str, mx.array], how: dict[str, Any]) -> dict[str, mx.array]:
-    """On CPU the weights dequantised; elsewhere the weights as they are, and the model's layers quantised to fit."""
+    """Dequantise the weights on a CPU; elsewhere keep them and quantise the model's layers to fit."""
     packed = {name.removesuffix(".scales") for name in weights if name.endswith(".scales")}
     try:
         bits = {name: how[name] if isinstance(how.get(name), dict) else how for name in packed}

@@ -1,4 +1,4 @@
-"""What a checkpoint says about translation: the `streamtrans` section of its config.json, typed and with defaults."""
+"""Settings of a checkpoint: the `streamtrans` section of its config.json, typed and with defaults."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from streamtrans.errors import ModelError
 
 @dataclass(frozen=True)
 class TranslationSettings:
-    """How a checkpoint wants to be used; a plain Qwen2 checkpoint without the section gets the defaults.
+    """Settings for translation; a plain Qwen2 checkpoint without the section gets the defaults.
 
     target_position_offset: position of the first target token. tokenizer: kind of its tokenizer. trained_wait_k: the
     k's it was trained with, infinity included. max_source_words: longer sources are cut into segments; None for no

@@ -118,7 +118,7 @@ def test_a_decision_costs_one_pass(en_pt):
         assert session.runner.passes <= len(sentence.split()) + tokens + 1
 
 
-def test_plain_layers_decide_as_fused_ones(en_pt):
+def test_plain_layers_decide_as_packed_ones(en_pt):
     plain = Translator(load_checkpoint("en-pt", packed=False).model, en_pt.tokenizer, en_pt.settings, en_pt.directory)
     for policy in (Learned(0.05), Confident(0.5), AlignAtt(2)):
         for sentence in SENTENCES:

@@ -1,4 +1,4 @@
-"""Where chosen attention heads look: noted by the layers of a forward pass that is asked to."""
+"""Attention of chosen heads: recorded by the layers of a forward pass that is given a recorder."""
 
 from collections.abc import Sequence
 
@@ -17,17 +17,17 @@ class AttentionRecorder:
     """
 
     def __init__(self, heads: Heads, columns: np.ndarray, rows: int = 1, read: Sequence[int] = ()):
-        """heads: whose attention is noted. columns: the entries of interest, (S,). rows: the last tokens, R of them.
-        read: how many of the columns, from the first, each batch row sees, (B,); for whoever reads the weights.
+        """heads: record their attention. columns: entries of interest, (S,). rows: number R of last tokens.
+        read: number of columns, from the first, that each batch row sees, (B,); for the reader of the weights.
         """
         self._heads, self._columns, self._rows, self.read = heads, mx.array(columns), rows, list(read)
         self._layer = 0
         self._found: list[mx.array] = []
 
     def note(self, queries: mx.array, keys: mx.array, mask: mx.array | None) -> None:
-        """What each layer, in order, calls: queries (B, heads, L, D), times the scale, and keys (B, KV, N, D).
+        """Called by each layer in order. queries: (B, heads, L, D), times the scale. keys: (B, KV, N, D).
 
-        mask: as the layer has it, bool (B|1, 1, L, N) or what is added to scores, float32 (B|1, 1, heads/KV·L, N).
+        mask: bool (B|1, 1, L, N), or the summand of the scores, float32 (B|1, 1, heads/KV·L, N).
         """
         own = [head for layer, head in self._heads if layer == self._layer]
         self._layer += 1
@@ -48,9 +48,9 @@ class AttentionRecorder:
 
 
 def last_read(weights: mx.array, read: mx.array, count: int) -> mx.array:
-    """Of weights (N, heads, S) the last `count` of the first read (N,), the latest first: (N, heads, count).
+    """Pick from weights (N, heads, S) the last `count` of the first `read` (N,): (N, heads, count).
 
-    0 where there are fewer.
+    The latest comes first; 0 where there are fewer.
     """
     at = read[:, None, None] - 1 - mx.arange(count)
     return mx.where(at >= 0, mx.take_along_axis(weights, mx.maximum(at, 0), axis=-1), 0)

@@ -13,12 +13,12 @@ _MANY_SCORES = 6_000  # where one softmax takes as long as the five operations i
 
 
 def gated(gate: mx.array, up: mx.array) -> mx.array:
-    """silu(gate)·up of float32 arrays of one shape."""
+    """Compute silu(gate)·up of float32 arrays of one shape."""
     return gate * up / (1 + mx.power(1 / math.e, gate))
 
 
 def confidence(logits: mx.array) -> tuple[mx.array, mx.array]:
-    """Probability of the best token, and entropy of the choice in nats, float32 (B,), from logits (B, V), also −∞."""
+    """Return the probability of the best token and the entropy in nats, float32 (B,), of logits (B, V), also −∞."""
     shifted = logits.astype(mx.float32) - mx.max(logits, axis=-1, keepdims=True)
     weights = mx.power(math.e, shifted)
     total = mx.sum(weights, axis=-1)
@@ -27,7 +27,7 @@ def confidence(logits: mx.array) -> tuple[mx.array, mx.array]:
 
 
 def weighted(scores: mx.array, values: mx.array) -> mx.array:
-    """softmax(scores)·values: float32 scores (..., R, N) and values (..., N, D) to (..., R, D)."""
+    """Compute softmax(scores)·values, of float32 scores (..., R, N) and values (..., N, D): (..., R, D)."""
     if scores.size < _MANY_SCORES:
         return mx.softmax(scores, axis=-1) @ values
     weights = mx.power(math.e, scores - mx.max(scores, axis=-1, keepdims=True))

@@ -20,11 +20,11 @@ class Cache:
     offset = 0
 
     def positions(self, kinds: np.ndarray, first_target: int) -> np.ndarray:
-        """Positions (L,) of the tokens; first_target: position of the first target token."""
+        """Return positions (L,) of new tokens; first_target: position of the first target token."""
         return np.arange(self.offset, self.offset + len(kinds))
 
     def mask(self, kinds: np.ndarray) -> np.ndarray | None:
-        """Entries that the tokens see once appended: bool, broadcast to (B, 1, L, N + L), or None for all."""
+        """Return the entries that new tokens will see, bool, broadcast to (B, 1, L, N + L), or None for all."""
         length = len(kinds)
         return np.tri(length, self.offset + length, self.offset, dtype=bool) if length > 1 else None
 
@@ -48,12 +48,12 @@ class PlainCache(Cache):
 
 
 def as_cache(memory: Any) -> Cache:
-    """A memory that may be one of mlx-lm's, or None, as a cache for one pass."""
+    """Return a cache for one pass; memory: one of ours, one of mlx-lm's, or None."""
     return memory if isinstance(memory, Cache) else PlainCache(memory)
 
 
 @dataclass(frozen=True)
-class Pass:
+class ForwardPass:
     """Computed once per pass, not once per layer.
 
     phases: complex64 (heads|1, B|1, L, D/2), see `rotary`. kinds: uint8 (L,), for the caches. mask: bool
@@ -68,12 +68,12 @@ class Pass:
     recorder: AttentionRecorder | None = None
 
     def wanted(self, *arrays: mx.array) -> list[mx.array]:
-        """The arrays (B, L, ...), cut down to the rows that are wanted."""
+        """Cut arrays (B, L, ...) down to the wanted rows."""
         return list(arrays) if self.rows is None else [array[:, self.rows] for array in arrays]
 
     @property
     def wanted_mask(self) -> mx.array | None:
-        """The mask, cut down to the rows that are wanted."""
+        """The mask of the wanted rows."""
         return self.mask if self.mask is None or self.rows is None else self.mask[:, :, self.rows]
 
 
@@ -84,15 +84,15 @@ def make_pass(
     first_target: int,
     positions: Positions | None = None,
     mask: mx.array | np.ndarray | None = None,
-) -> Pass:
-    """The pass of tokens of these kinds (L,); positions and mask, where they are None, are the cache's."""
+) -> ForwardPass:
+    """Make the pass of tokens of these kinds (L,); the cache gives positions and mask where they are None."""
     positions = cache.positions(kinds, first_target) if positions is None else positions
     mask = cache.mask(kinds) if mask is None else mask
-    return Pass(rotary.phases(positions), kinds, None if mask is None else _four_axes(mask))
+    return ForwardPass(rotary.phases(positions), kinds, None if mask is None else _four_axes(mask))
 
 
 def _four_axes(mask: np.ndarray | mx.array) -> mx.array:
-    """A boolean mask (L, N), (B, L, N) or (B|1, 1, L, N) as the last of these."""
+    """Give a boolean mask (L, N), (B, L, N) or (B|1, 1, L, N) the last of these shapes."""
     mask = mx.array(mask)
     if mask.ndim == 3:
         return mask[:, None]
@@ -100,7 +100,7 @@ def _four_axes(mask: np.ndarray | mx.array) -> mx.array:
 
 
 def as_slice(rows: Sequence[int] | np.ndarray, length: int) -> slice | None:
-    """Rows of a pass of L tokens, which must be neighbours, as a slice, which copies nothing; all of them as None."""
+    """Turn neighbouring rows of L tokens into a slice, which copies nothing, all rows into None; else ValueError."""
     first, end = int(rows[0]), int(rows[-1]) + 1
     if list(rows) != list(range(first, end)) or not 0 <= first < end <= length:
         raise ValueError(f"rows must be neighbours among {length} tokens, not {list(rows)}")

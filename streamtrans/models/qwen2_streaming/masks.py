@@ -1,7 +1,7 @@
 """The streaming mask, built once here for training and for inference; numpy only, so that any trainer can use it.
 
 Source entries see earlier source. Target entries see earlier target and the source that had been read when the token
-they predict was chosen. Two clocks say what "had been read" means, and one rule covers both:
+they predict was chosen. Two clocks define "had been read", and one rule covers both:
 
 - in training a row holds the whole pair, and `read` counts words: what a source token needs, what a target row has;
 - in a live cache entries lie in order of arrival, and both `order` and `read` are simply that order.
@@ -16,10 +16,10 @@ PAD, SOURCE, TARGET = 0, 1, 2
 
 @dataclass(frozen=True)
 class Entries:
-    """What the mask needs to know of some tokens; three integer arrays of one shape (..., N).
+    """Tokens as the mask sees them; three integer arrays of one shape (..., N).
 
-    kind: PAD, SOURCE or TARGET. order: place within its own stream. read: for a source token, how much must have been
-    read for it to be there; for a target token, how much had been read when its successor was chosen.
+    kind: PAD, SOURCE or TARGET. order: place within its own stream. read: for a source token, the amount of source
+    after which it is there; for a target token, the amount that had been read when its successor was chosen.
     """
 
     kind: np.ndarray
@@ -28,13 +28,13 @@ class Entries:
 
     @classmethod
     def arrived(cls, kind: np.ndarray, first: int = 0) -> "Entries":
-        """Entries of a cache, in order of arrival: kind (..., N), the first of them being arrival number `first`."""
+        """Make entries of a cache, in order of arrival: kind (..., N); `first` is the first one's arrival number."""
         order = np.broadcast_to(np.arange(first, first + kind.shape[-1]), kind.shape)
         return cls(kind, order, order)
 
 
 def streaming_mask(queries: Entries, keys: Entries) -> np.ndarray:
-    """Boolean mask (..., Nq, Nk), true where a query sees a key; arguments of shape (..., Nq) and (..., Nk).
+    """Return a boolean mask (..., Nq, Nk), true where a query (..., Nq) sees a key (..., Nk).
 
     Padding is seen by padding alone, its own entry at least: a row of nothing would turn a softmax into NaN.
     """

@@ -14,7 +14,7 @@ import numpy as np
 
 from streamtrans.errors import ModelError
 from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder
-from streamtrans.models.qwen2_streaming.forward_pass import Cache, Pass, as_cache, as_slice, make_pass
+from streamtrans.models.qwen2_streaming.forward_pass import Cache, ForwardPass, as_cache, as_slice, make_pass
 from streamtrans.models.qwen2_streaming.masks import PAD, SOURCE, TARGET
 from streamtrans.models.qwen2_streaming.rotary import Positions, Rotary, rotate
 from streamtrans.models.qwen2_streaming.streaming_cache import DualStreamingCache
@@ -38,7 +38,7 @@ class ModelArgs:
     target_position_offset: int = 0
 
     def __post_init__(self) -> None:
-        """As many key heads as query heads unless said otherwise; head counts must divide."""
+        """Fill in the key heads, by default as many as query heads; ModelError for sizes that do not divide."""
         self.num_key_value_heads = self.num_key_value_heads or self.num_attention_heads
         if self.hidden_size % (2 * self.num_attention_heads) or self.num_attention_heads % self.num_key_value_heads:
             raise ModelError(
@@ -48,7 +48,7 @@ class ModelArgs:
 
     @classmethod
     def from_dict(cls, config: dict[str, Any]) -> "ModelArgs":
-        """The known fields of a dictionary, others ignored."""
+        """Take the known fields of a dictionary and ignore the others."""
         known = {f.name for f in fields(cls)}
         return cls(**{name: value for name, value in config.items() if name in known})
 
@@ -80,32 +80,32 @@ class StreamingAttention(nn.Module):
         position_ids: Positions | None = None,
         is_reading: bool = True,
     ) -> mx.array:
-        """One layer alone, (B, L, H) to (B, L, H); arguments as in `Model.__call__`, mask bool (B|1, 1, L, N)."""
-        step, cache = self.alone(x.shape[1], mask, cache, position_ids, is_reading)
-        return self.attend(x, x, step, cache)[0]
+        """Run one layer by itself, (B, L, H) to (B, L, H); see `Model.__call__`; mask: bool (B|1, 1, L, N)."""
+        forward, cache = self.alone(x.shape[1], mask, cache, position_ids, is_reading)
+        return self.attend(x, x, forward, cache)[0]
 
     def alone(
         self, length: int, mask: mx.array | None, cache: Any, position_ids: Positions | None, is_reading: bool
-    ) -> tuple[Pass, Cache]:
-        """The pass of one layer that is called by itself, and its cache."""
+    ) -> tuple[ForwardPass, Cache]:
+        """Make the pass and the cache of one layer that runs by itself."""
         memory = as_cache(cache)
         kinds = _kinds(length, is_reading)
         return make_pass(self._rotary, memory, kinds, self.first_target, position_ids, mask), memory
 
-    def attend(self, x: mx.array, h: mx.array, step: Pass, cache: Cache) -> tuple[mx.array, mx.array]:
-        """Attention of x (B, L, H) and the residual h, both of the wanted rows only."""
+    def attend(self, x: mx.array, h: mx.array, forward: ForwardPass, cache: Cache) -> tuple[mx.array, mx.array]:
+        """Return attention of x (B, L, H), and the residual h, both cut down to the wanted rows."""
         batch, length, _ = x.shape
         queries, keys, values = (
             projected(x).reshape(batch, length, -1, self.head_dim)
             for projected in (self.q_proj, self.k_proj, self.v_proj)
         )
-        turned = rotate(mx.concatenate([queries, keys], axis=2), step.phases)
+        turned = rotate(mx.concatenate([queries, keys], axis=2), forward.phases)
         queries, keys = mx.split(turned, [self.n_heads], axis=2)
-        keys, values = cache.append(mx.concatenate([keys, values], axis=2).swapaxes(1, 2), step.kinds)
-        queries, h = step.wanted(queries, h)
-        queries, mask = queries.swapaxes(1, 2), step.wanted_mask
-        if step.recorder:
-            step.recorder.note(queries * self.scale, keys, mask)
+        keys, values = cache.append(mx.concatenate([keys, values], axis=2).swapaxes(1, 2), forward.kinds)
+        queries, h = forward.wanted(queries, h)
+        queries, mask = queries.swapaxes(1, 2), forward.wanted_mask
+        if forward.recorder:
+            forward.recorder.note(queries * self.scale, keys, mask)
         mixed = mx.fast.scaled_dot_product_attention(queries, keys, values, scale=self.scale, mask=mask)
         return self.o_proj(mixed.swapaxes(1, 2).reshape(batch, queries.shape[2], -1)), h
 
@@ -120,7 +120,7 @@ class MLP(nn.Module):
         self.down_proj = nn.Linear(args.intermediate_size, args.hidden_size, bias=False)
 
     def __call__(self, x: mx.array) -> mx.array:
-        """(..., H) to (..., H). Written out: `nn.silu` is compiled, which on CPU needs a C++ compiler at run time."""
+        """Turn x (..., H) into (..., H); `nn.silu` is compiled, which on CPU needs a C++ compiler at run time."""
         gate = self.gate_proj(x)
         return self.down_proj(gate * mx.sigmoid(gate) * self.up_proj(x))
 
@@ -143,13 +143,13 @@ class StreamingTransformerBlock(nn.Module):
         position_ids: Positions | None = None,
         is_reading: bool = True,
     ) -> mx.array:
-        """One block alone, (B, L, H) to (B, L, H); arguments as in `StreamingAttention`."""
-        step, memory = self.self_attn.alone(x.shape[1], mask, cache, position_ids, is_reading)
-        return self.run(x, step, memory)
+        """Run one block by itself, (B, L, H) to (B, L, H); arguments as in `StreamingAttention`."""
+        forward, memory = self.self_attn.alone(x.shape[1], mask, cache, position_ids, is_reading)
+        return self.run(x, forward, memory)
 
-    def run(self, h: mx.array, step: Pass, cache: Cache) -> mx.array:
-        """(B, L, H) to (B, L or wanted rows, H)."""
-        mixed, h = self.self_attn.attend(self.input_layernorm(h), h, step, cache)
+    def run(self, h: mx.array, forward: ForwardPass, cache: Cache) -> mx.array:
+        """Turn h (B, L, H) into (B, L or wanted rows, H)."""
+        mixed, h = self.self_attn.attend(self.input_layernorm(h), h, forward, cache)
         h = h + mixed
         return h + self.mlp(self.post_attention_layernorm(h))
 
@@ -187,15 +187,16 @@ class Qwen2ModelStreaming(nn.Module):
     ) -> mx.array:
         """Hidden states (B, L or wanted rows, H); arguments as in `Model.hidden`."""
         caches = [as_cache(memory) for memory in cache or [None] * len(self.layers)]
-        step = make_pass(self._rotary, caches[0], kinds, self.args.target_position_offset, positions, mask)
-        return self.norm(self.run(self.embed_tokens(ids), replace(step, recorder=recorder), rows, caches))
+        forward = make_pass(self._rotary, caches[0], kinds, self.args.target_position_offset, positions, mask)
+        return self.norm(self.run(self.embed_tokens(ids), replace(forward, rows=rows, recorder=recorder), caches))
 
-    def run(self, h: mx.array, step: Pass, rows: slice | None, caches: Sequence[Cache]) -> mx.array:
-        """Embeddings (B, L, H) to (B, L or wanted rows, H); all layers but the last compute every token."""
-        last = len(self.layers) - 1
-        for number, (layer, cache) in enumerate(zip(self.layers, caches, strict=True)):
-            h = layer.run(h, replace(step, rows=rows) if number == last else step, cache)
-        return h
+    def run(self, h: mx.array, forward: ForwardPass, caches: Sequence[Cache]) -> mx.array:
+        """Turn embeddings (B, L, H) into (B, L or wanted rows, H); all layers but the last compute every token."""
+        every = replace(forward, rows=None)
+        *lower, top = zip(self.layers, caches, strict=True)
+        for layer, cache in lower:
+            h = layer.run(h, every, cache)
+        return top[0].run(h, forward, top[1])
 
 
 class Model(nn.Module):
@@ -220,7 +221,7 @@ class Model(nn.Module):
 
         With streaming caches the tokens are read (source) or written (target) and remembered as such. With `KVCache` or
         none, `is_reading` means nothing. position_ids: integers (L,) or (B, L), default: each stream goes on from its
-        offset, target from `args.target_position_offset`; on the device they are not waited for.
+        offset, target from `args.target_position_offset`; arrays on the device are never synchronised.
         """
         return self.head(self.model(tokens, cache, position_ids, is_reading))
 

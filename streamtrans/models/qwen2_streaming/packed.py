@@ -14,7 +14,7 @@ from dataclasses import replace
 import mlx.nn as nn
 
 from streamtrans.models.qwen2_streaming.exponential import gated, weighted
-from streamtrans.models.qwen2_streaming.forward_pass import Cache, Pass
+from streamtrans.models.qwen2_streaming.forward_pass import Cache, ForwardPass
 from streamtrans.models.qwen2_streaming.model import Model, ModelArgs, Qwen2ModelStreaming, StreamingTransformerBlock
 from streamtrans.models.qwen2_streaming.panels import (
     PanelEmbedding,
@@ -77,26 +77,26 @@ class PackedQwen2(Qwen2ModelStreaming):
             self.layers.append(PackedLayer(blocks.pop(0), args))
             mx.eval(self.layers[-1].parameters())
 
-    def run(self, h: mx.array, step: Pass, rows: slice | None, caches: Sequence[Cache]) -> mx.array:
-        """As the plain model; layers are started as they are described, which takes a third of computing them."""
+    def run(self, h: mx.array, forward: ForwardPass, caches: Sequence[Cache]) -> mx.array:
+        """Start each layer as soon as it is described: describing one takes Python a third of its computing time."""
         batch, _, width = h.shape
         h = h.reshape(-1, width)
-        every = _with_bias(step, self.args)
+        every = _with_bias(replace(forward, rows=None), self.args)
         *lower, top = zip(self.layers, caches, strict=True)
         for layer, cache in lower:
             h = layer.run(h, batch, every, cache)
             mx.async_eval(h)
-        last = every if rows is None else _with_bias(replace(step, rows=rows), self.args)
+        last = every if forward.rows is None else _with_bias(forward, self.args)
         return top[0].run(h, batch, last, top[1]).reshape(batch, -1, width)
 
 
-def _with_bias(step: Pass, args: ModelArgs) -> Pass:
-    """A pass whose mask is what packed layers add to their scores, 0 or -∞: float32 (B|1, 1, heads/KV·L, N)."""
-    mask = step.wanted_mask
+def _with_bias(forward: ForwardPass, args: ModelArgs) -> ForwardPass:
+    """Turn the mask into a bias that packed layers add to their scores, 0 or -∞: float32 (B|1, 1, heads/KV·L, N)."""
+    mask = forward.wanted_mask
     if mask is None:
-        return step
-    bias = mx.where(mask, 0.0, -mx.inf)
-    return replace(step, mask=mx.concatenate([bias] * (args.num_attention_heads // args.num_key_value_heads), axis=2))
+        return forward
+    queries_per_key = args.num_attention_heads // args.num_key_value_heads
+    return replace(forward, mask=mx.concatenate([mx.where(mask, 0.0, -mx.inf)] * queries_per_key, axis=2))
 
 
 class PackedLayer(nn.Module):
@@ -131,16 +131,16 @@ class PackedLayer(nn.Module):
         """Factors of the heads (heads + 2·KV, 1, 1): queries are scaled."""
         return mx.array([scale] * self.n_heads + [1.0] * 2 * self.n_kv_heads).reshape(-1, 1, 1)
 
-    def run(self, h: mx.array, batch: int, step: Pass, cache: Cache) -> mx.array:
+    def run(self, h: mx.array, batch: int, forward: ForwardPass, cache: Cache) -> mx.array:
         """Tokens (B·L, H) to (B·L or B·wanted rows, H); the mask of the pass is made by `_with_bias`."""
         qkv = multiply(self._unit(h), self.qkv, plus=self.qkv_bias)
-        queries, entries = mx.split(self._turn(qkv, batch, step.phases), [self.n_heads], axis=1)
-        keys, values = cache.append(entries, step.kinds)
-        if step.rows is not None:
-            queries, h = queries[:, :, step.rows], _rows_of(h, batch, step.rows)
-        if step.recorder:
-            step.recorder.note(queries, keys, step.mask)
-        h = add_product(h, self._attend(queries, keys, values, step.mask), self.out)
+        queries, entries = mx.split(self._turn(qkv, batch, forward.phases), [self.n_heads], axis=1)
+        keys, values = cache.append(entries, forward.kinds)
+        if forward.rows is not None:
+            queries, h = queries[:, :, forward.rows], _rows_of(h, batch, forward.rows)
+        if forward.recorder:
+            forward.recorder.note(queries, keys, forward.mask)
+        h = add_product(h, self._attend(queries, keys, values, forward.mask), self.out)
         gate, up = mx.split(multiply(self._unit(h), self.gate_up), 2)
         return add_product(h, flat(gated(gate, up)), self.down)
 

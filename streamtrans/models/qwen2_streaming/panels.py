@@ -16,20 +16,20 @@ import mlx.nn as nn
 from streamtrans.runtime import mx, small_products_in_place
 
 WIDEST = 64
-"""Results a panel: what one pass of OpenBLAS's kernels holds in registers."""
+"""Results per panel: as many as one pass of OpenBLAS's kernels holds in registers."""
 
 _IN_PANELS = small_products_in_place()
 _SMALL = 10**6  # multiplications of the largest product that the kernels take as it is
 
 
 def panel_width(results: int) -> int:
-    """The largest divisor of a number of results that makes a panel; all of them where panels do not pay."""
+    """Return the largest divisor of a number of results that makes a panel; all results where panels do not pay."""
     widest = min(results, WIDEST) if _IN_PANELS else results
     return max(n for n in range(1, widest + 1) if results % n == 0)
 
 
 def panels(weight: mx.array, width: int | None = None) -> mx.array:
-    """A weight (N, K), as Linear stores it, in panels (N/W, K, W) of float32.
+    """Cut a weight (N, K), as Linear stores it, into panels (N/W, K, W) of float32.
 
     It is reordered before it is converted: 16-bit numbers move in half the time.
     """
@@ -38,7 +38,7 @@ def panels(weight: mx.array, width: int | None = None) -> mx.array:
 
 
 def multiply(x: mx.array, weight: mx.array, plus: mx.array | None = None) -> mx.array:
-    """Rows x (R, K) times panels (P, K, W), plus a row (P, 1, W): (P, R, W)."""
+    """Multiply rows x (R, K) by panels (P, K, W) and add a row (P, 1, W): (P, R, W)."""
     if len(x) == 1:
         x = _for_every_panel(x, len(weight))
         return x @ weight if plus is None else mx.addmm(plus, x, weight)
@@ -47,13 +47,13 @@ def multiply(x: mx.array, weight: mx.array, plus: mx.array | None = None) -> mx.
 
 
 def _for_every_panel(x: mx.array, count: int) -> mx.array:
-    """A row (1, K) as (P, 1, K). By strides of our own: what mlx broadcasts from one row, its products copy."""
+    """View a row (1, K) as (P, 1, K), with explicit strides: mlx would copy a row that it broadcasts itself."""
     width = x.shape[-1]
     return mx.as_strided(x, (count, 1, width), (0, width, 1))
 
 
 def _many(x: mx.array, weight: mx.array) -> mx.array:
-    """Rows x (R, K) times panels (P, K, W): (P, R, W); many rows in tiles."""
+    """Multiply rows x (R, K) by panels (P, K, W): (P, R, W); many rows in tiles."""
     rows, width = x.shape
     most = _SMALL // (width * weight.shape[-1])
     tile = max((n for n in range(8, most + 1) if rows % n == 0), default=0)
@@ -64,7 +64,7 @@ def _many(x: mx.array, weight: mx.array) -> mx.array:
 
 
 def add_product(h: mx.array, x: mx.array, weight: mx.array) -> mx.array:
-    """Rows h (R, N) plus rows x (R, K) times panels (P, K, W) with P·W = N: (R, N)."""
+    """Add to rows h (R, N) the product of rows x (R, K) and panels (P, K, W), P·W = N: (R, N)."""
     count, _, width = weight.shape
     if len(x) == 1:
         return multiply(x, weight, plus=h.reshape(count, 1, width)).reshape(1, -1)
@@ -72,7 +72,7 @@ def add_product(h: mx.array, x: mx.array, weight: mx.array) -> mx.array:
 
 
 def flat(results: mx.array) -> mx.array:
-    """Results (P, R, W) as rows (R, P·W)."""
+    """Put results (P, R, W) into rows (R, P·W)."""
     rows = results.shape[1]
     return results.reshape(1, -1) if rows == 1 else results.swapaxes(0, 1).reshape(rows, -1)
 
@@ -86,7 +86,7 @@ class PanelLinear(nn.Module):
         self.weight = panels(weight)
 
     def __call__(self, x: mx.array) -> mx.array:
-        """(..., K) to (..., N)."""
+        """Map x (..., K) to (..., N)."""
         return flat(multiply(x.reshape(-1, x.shape[-1]), self.weight)).reshape(*x.shape[:-1], -1)
 
 

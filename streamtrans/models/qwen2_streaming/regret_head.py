@@ -21,14 +21,14 @@ from streamtrans.runtime import mx
 FILE = "regret_head.safetensors"
 WIDTH = 128
 RECENT = 6
-"""Source tokens, the last ones read (a prompt's are among them), whose share of the attention the head sees."""
+"""Number of source tokens, the last ones read (a prompt's are among them), whose share of the attention it sees."""
 
 
 class RegretHead(nn.Module):
     """Two layers over `features`; SiLU written out, see `MLP`."""
 
     def __init__(self, hidden_size: int, heads: Heads):
-        """heads: the attention heads it sees."""
+        """heads: attention heads that it sees."""
         super().__init__()
         self.heads = tuple(heads)
         self.inner = nn.Linear(hidden_size + 2 + len(heads) * RECENT, WIDTH)
@@ -40,15 +40,15 @@ class RegretHead(nn.Module):
         return self.outer(inner * mx.sigmoid(inner))[:, 0]
 
     def regret(self, hidden: mx.array, logits: mx.array, recent: mx.array) -> mx.array:
-        """The regret to expect, 0 to 1, float32 (B,); arguments as `features`."""
+        """Return the regret to expect, 0 to 1, float32 (B,); arguments as `features`."""
         return mx.sigmoid(self(features(hidden, logits, recent)))
 
 
 def features(hidden: mx.array, logits: mx.array, recent: mx.array) -> mx.array:
-    """What the head sees, float32 (B, F): hidden state, 3 × probability of the best token, entropy in nats, attention.
+    """Build the head's input, float32 (B, F): hidden state, 3 × probability of the best token, entropy, attention.
 
-    hidden (B, H): after the last norm; logits (B, V): what it gives, some may be -∞; recent (B, heads, RECENT): the
-    attention to the source tokens read last, as `last_read` gives it.
+    hidden: (B, H), after the last norm. logits: (B, V), made from it; some may be -∞. recent: (B, heads, RECENT),
+    attention to the source tokens read last, from `last_read`.
     """
     best, entropy = confidence(logits)
     columns = [hidden.astype(mx.float32), 3 * best[:, None], entropy[:, None], recent.reshape(len(recent), -1)]
@@ -56,12 +56,12 @@ def features(hidden: mx.array, logits: mx.array, recent: mx.array) -> mx.array:
 
 
 def save_regret_head(head: RegretHead, file: Path) -> None:
-    """Writes the weights, float32, and which attention heads it sees."""
+    """Write the weights, float32, and the attention heads that it sees."""
     mx.save_safetensors(str(file), dict(tree_flatten(head.parameters())), {"heads": json.dumps(head.heads)})
 
 
 def load_regret_head(directory: Path, args: ModelArgs) -> RegretHead:
-    """The head of a checkpoint; ModelError if it has none, or one of another model."""
+    """Load the head of a checkpoint; ModelError if it has none, or one of another model, or a damaged one."""
     file = directory / FILE
     name = name_of(directory)
     remedy = f"make one with: streamtrans models calibrate {name} --data PAIRS.tsv"

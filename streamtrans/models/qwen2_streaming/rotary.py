@@ -1,7 +1,7 @@
-"""Rotary positions as one table of complex numbers a forward pass, shared by all its layers.
+"""Rotary positions as one table of complex numbers per forward pass, shared by all its layers.
 
 `mx.fast.rope` takes one offset, so a pass whose tokens are not one run (new source words and the last target token)
-would need several calls a layer, and on CPU each costs more than the attention itself (53 µs against 8 µs for one
+would need several calls per layer, and on CPU each costs more than the attention itself (53 µs against 8 µs for one
 complex multiplication with this table at decoding sizes). The table is made on the host where positions are host
 integers; positions that live on the device are never waited for.
 """
@@ -19,13 +19,13 @@ class Rotary:
     """Turns positions into phases exp(i·position·θ^(-2j/D)), j = 0 … D/2 - 1."""
 
     def __init__(self, head_dim: int, theta: float, turning: int = 1, still: int = 0):
-        """A table for `turning` heads that turn (1 broadcasts over all), followed by `still` heads that do not."""
+        """Make a table for `turning` heads that turn (1 broadcasts over all), then `still` heads that do not."""
         self._frequencies = theta ** (-np.arange(0, head_dim, 2) / head_dim)
         self._turning, self._still = turning, still
         self._known = np.zeros((0, head_dim // 2), np.complex64)
 
     def phases(self, positions: Positions) -> mx.array:
-        """Complex64 (heads, B, L, D/2) of integer positions (B, L), or (heads, 1, L, D/2) of positions (L,)."""
+        """Return complex64 (heads, B, L, D/2) for integer positions (B, L), (heads, 1, L, D/2) for positions (L,)."""
         if isinstance(positions, mx.array):
             return self._on_device(positions)
         wanted = np.atleast_2d(np.asarray(positions))
@@ -39,7 +39,7 @@ class Rotary:
         return mx.array(table)
 
     def _computed(self, wanted: np.ndarray) -> np.ndarray:
-        """Phases of any integers; up to some thousands they are also kept for the next pass."""
+        """Compute phases of any integers; up to some thousands they are also kept for the next pass."""
         if wanted.min() >= 0 and (size := int(wanted.max()) + 256) <= 8192:
             known = np.exp(1j * np.outer(np.arange(size), self._frequencies)).astype(np.complex64)
             self._known = known
@@ -60,7 +60,7 @@ def rotate(heads: mx.array, phases: mx.array) -> mx.array:
     """Rotate (B, L, heads, D), whose halves hold real and imaginary parts as Hugging Face's do, by (1, B, L, D/2).
 
     The result has the two parts of a pair side by side instead: attention is a dot product and does not mind the order
-    of its terms, as long as queries and keys agree, and the fused layers want this one.
+    of its terms, as long as queries and keys agree, and the packed layers want this one.
     """
     real, imaginary = mx.split(heads.reshape(*heads.shape[:-1], 2, -1).astype(mx.float32), 2, axis=-2)
     cos, sin = (part[0, :, :, None, None] for part in (mx.real(phases), mx.imag(phases)))

@@ -88,7 +88,7 @@ class DualStreamingCache(BufferedCache):
         return self._kinds[: self.offset]
 
     def append(self, entries: mx.array, kinds: np.ndarray) -> tuple[mx.array, mx.array]:
-        """As above; ValueError where kinds (L,) are not all SOURCE or TARGET."""
+        """Add L entries of kinds (L,); ValueError where they are not all SOURCE or TARGET."""
         source, target = int(np.count_nonzero(kinds == SOURCE)), int(np.count_nonzero(kinds == TARGET))
         if source + target != entries.shape[2]:
             raise ValueError("a streaming cache must be told the kinds of the tokens")
@@ -102,21 +102,21 @@ class DualStreamingCache(BufferedCache):
         return keys, values
 
     def update_source(self, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
-        """Remember read tokens: keys, values (B, KV, L, D), already rotated; returns those of all entries."""
+        """Add read tokens, rotated keys and values (B, KV, L, D); return all keys and values (B, KV, N, D)."""
         return self.append(mx.concatenate([keys, values], axis=1), np.full(keys.shape[2], SOURCE, np.uint8))
 
     def update_target(self, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
-        """Remember written tokens: keys, values (B, KV, L, D), already rotated; returns those of all entries."""
+        """Add written tokens, rotated keys and values (B, KV, L, D); return all keys and values (B, KV, N, D)."""
         return self.append(mx.concatenate([keys, values], axis=1), np.full(keys.shape[2], TARGET, np.uint8))
 
     def positions(self, kinds: np.ndarray, first_target: int) -> np.ndarray:
-        """Positions (L,) of tokens about to arrive: each kind goes on from its own, target from `first_target`."""
+        """Return positions (L,) of new tokens: each kind goes on from its own, target from `first_target`."""
         source = kinds == SOURCE
         own = np.where(source, np.cumsum(source), np.cumsum(~source)) - 1
         return own + np.where(source, self.source_offset, first_target + self.target_offset)
 
     def mask(self, kinds: np.ndarray) -> np.ndarray | None:
-        """Entries that tokens of kinds (L,) see once appended: bool (1, 1, L, N + L), or None for all."""
+        """Return the entries that new tokens will see, bool (1, 1, L, N + L), or None for all."""
         if len(kinds) == 1 and (kinds[0] == TARGET or not self.target_offset):
             return None
         everything = np.concatenate([self.kinds, kinds])
