@@ -98,13 +98,18 @@ def find_parts(path_or_name: str | Path, adapter: Path | None = None) -> tuple[P
 
 
 def find_model(path_or_name: str | Path) -> Path:
-    """Find the directory of a model: an embedded name wins, then a directory, then the Hub."""
+    """Find the directory of a model: an embedded name wins, then a directory, then the Hub for `organisation/name`.
+
+    Nothing is asked of the Hub if there is a directory `organisation` here. Raises ModelError where nothing is found.
+    """
     name = str(path_or_name)
     if name in (known := embedded_models()):
         return _ASSETS / name
     if Path(name).is_dir():
         return Path(name)
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):
+        if (folder := Path(name).parent).is_dir():  # more likely mistyped than a Hub id
+            raise ModelError(f"no model {name!r}: there is no such directory in {folder}")
         return _from_hub(name)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
     hint = f", did you mean {near[0]}?" if near else ""

@@ -14,6 +14,7 @@ from streamtrans.errors import ModelError
 from streamtrans.models import loading
 from streamtrans.models.adapters import with_adapter
 from streamtrans.models.loading import embedded_models, load_checkpoint
+from streamtrans.models.qwen2_streaming import packed as packed_module
 from streamtrans.models.qwen2_streaming.packed import PackedLayer, pack
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.runtime import mx
@@ -80,6 +81,24 @@ def test_computes_in_float32_on_cpu(tmp_path):
     weights = {k: w.astype(mx.bfloat16) for k, w in weights_of(saved(tmp_path)).items()}
     model = load_checkpoint(saved(tmp_path, weights), packed=False).model
     assert model(TOKENS).dtype == mx.float32
+
+
+@pytest.mark.parametrize("quantised", [False, True])
+def test_on_a_gpu_weights_stay_as_stored(tmp_path, monkeypatch, quantised):
+    """Nothing is converted or packed there; what runs here is mlx's own kernels on the CPU."""
+    for module in (loading, packed_module):
+        monkeypatch.setattr(module, "on_gpu", lambda: True)
+    model = tiny_model(vocab_size=64, intermediate_size=64)
+    model.set_dtype(mx.bfloat16)
+    about = {"group_size": 32, "bits": 8}
+    if quantised:
+        nn.quantize(model, **about)
+    weights = dict(tree_flatten(model.parameters()))
+    loaded = load_checkpoint(saved(tmp_path, weights, **({"quantization": about} if quantised else {}))).model
+    found = dict(tree_flatten(loaded.parameters()))
+    assert {name: weight.dtype for name, weight in found.items()} == {name: w.dtype for name, w in weights.items()}
+    assert isinstance(loaded.layers[0].mlp.up_proj, nn.QuantizedLinear if quantised else nn.Linear)
+    assert difference(loaded(TOKENS), model(TOKENS)) == 0
 
 
 def test_shards(tmp_path):
@@ -313,6 +332,16 @@ def test_unknown_name_gets_a_suggestion():
         load_checkpoint("en-tp")
     with pytest.raises(ModelError, match=r"no model './nowhere'; embedded"):
         load_checkpoint("./nowhere")
+
+
+def test_a_mistyped_directory_does_not_reach_for_the_network(tmp_path, monkeypatch):
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: pytest.fail("asked the Hub"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    with pytest.raises(ModelError, match="no model 'runs/tiny': there is no such directory in runs"):
+        load_checkpoint("runs/tiny")
 
 
 def test_hub_errors_are_one_line(monkeypatch):
