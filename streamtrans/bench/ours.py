@@ -7,7 +7,7 @@ import numpy as np
 
 from streamtrans.bench.timing import milliseconds
 from streamtrans.bench.workload import Depth, K
-from streamtrans.engine.batch import translate_lines
+from streamtrans.engine.batch import BatchEngine
 from streamtrans.engine.translator import Translator
 from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET
 from streamtrans.models.qwen2_streaming.model import Model
@@ -143,7 +143,7 @@ def lines(translator: Translator, sentences: Sequence[str], batch_size: int) -> 
             for sentence in sentences:
                 translator.session(policy).feed_line(sentence)
         else:
-            for _ in translate_lines(translator, sentences, policy, batch_size):
+            for _ in BatchEngine(translator, policy, batch_size).translate(sentences):
                 pass
 
     yield milliseconds(run) / len(sentences)
