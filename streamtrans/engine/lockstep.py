@@ -105,7 +105,7 @@ class LockstepRunner:
             cache.gather(mx.array(columns))
 
     def _mask(self, new: np.ndarray) -> np.ndarray:
-        """What tokens in the new columns (B, L) see: bool (B, 1, L, N + L). Padding sees all, its result is not used:
+        """The mask of the new columns (B, L): bool (B, 1, L, N + L). Padding sees all, its result is not used:
         a row of nothing would give NaN, and NaN would spread through products with masked weights of 0."""
         length = new.shape[1]
         if length == 1:

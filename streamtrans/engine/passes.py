@@ -1,4 +1,4 @@
-"""The seam between deciding and computing: what a stream asks of a model, and what it is answered.
+"""The seam between deciding and computing: the passes that a stream asks for, and their answers.
 
 A `Stream` decides and asks for passes; a `Runner` makes them. A model of another kind moves in with a runner of its
 own, and neither streams nor policies know of it.
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 Evidence = Mapping[str, float]
-"""What a policy wants to know, by name: see `policies.base`."""
+"""Evidence for a policy, by name; `policies.base` explains the names."""
 
 
 @dataclass(frozen=True)

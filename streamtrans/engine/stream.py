@@ -2,8 +2,8 @@
 
 `Stream._run` is a generator that reads like the algorithm: it waits for a word, or for a `Prediction` after the
 `Forward` it asked for. Whoever drives it, one stream at a time (`session`) or many in lockstep (`batch`), does so
-through `read` and `answer` and gets the same events, because every decision is made here. What is drafted, fed and
-taken back on the way is the business of `tape`.
+through `read` and `answer` and gets the same events, because every decision is made here. Tokens that are drafted, fed
+and taken back on the way are the business of `tape`.
 """
 
 from collections.abc import Generator
@@ -42,7 +42,7 @@ Steps = Generator[Forward | None, Word | LineEnd | Prediction | None, T]
 
 
 class _Segment:
-    """What one cache holds: a sentence, or a part of one that is too long for the model."""
+    """One filling of a cache: a sentence, or a part of one that is too long for the model."""
 
     def __init__(self, tokenizer: Tokenizer, language: str, keep: float, base: tuple[int, int]):
         self.base = base  # words of the sentence that came before: source, target
@@ -79,7 +79,7 @@ class Stream:
     def read(self, unit: Word | LineEnd) -> Forward | None:
         """Takes the next source word, or the end of a sentence whose last word has been read.
 
-        Returns the pass that is to be answered next, or None if more source is wanted.
+        Returns the next pass to make, or None if more source is wanted.
         """
         return self._steps.send(unit)
 

@@ -29,9 +29,9 @@ DRAFTS = 2
 
 @dataclass(frozen=True)
 class Translator:
-    """What is needed to translate; one may serve many sessions, one after the other or in turn.
+    """A model, its tokenizer and its settings; one may serve many sessions, one after the other or in turn.
 
-    directory: of the checkpoint, or of the adapter that makes other weights of it, with what only some policies need.
+    directory: of the checkpoint, or of the adapter merged into it; holds parts that only some policies need.
     """
 
     model: Model
@@ -46,11 +46,11 @@ class Translator:
         return Session(stream, self.runner(policy), clock)
 
     def runner(self, policy: Policy) -> Runner:
-        """What makes the passes of one stream; ModelError where the checkpoint lacks what the policy needs."""
+        """Makes the passes of one stream; ModelError if the checkpoint lacks something that the policy needs."""
         return SingleRunner(self.model, self.instrument(policy))
 
     def lockstep(self, policy: Policy) -> Callable[[Sequence[Sequence[int]]], LockstepRunner]:
-        """What makes a runner of many streams from their source tokens; ModelError as `runner`."""
+        """Returns a function from the source tokens of many streams to their runner; ModelError as `runner`."""
         return partial(LockstepRunner, self.model, instrument=self.instrument(policy))
 
     @cached_property
@@ -64,7 +64,7 @@ class Translator:
             raise ModelError(f"config.json: streamtrans.policy cannot be: {error}") from error
 
     def instrument(self, policy: Policy) -> Instrument | None:
-        """The instrument for a policy's evidence; ModelError where the checkpoint lacks what it needs."""
+        """The instrument for a policy's evidence; ModelError if the checkpoint lacks something that it needs."""
         return instrument_for(policy.evidence, lambda: self._regret_head, lambda: self._alignment_heads)
 
     @cached_property

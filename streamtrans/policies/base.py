@@ -1,4 +1,4 @@
-"""What a policy is: it looks at what was read and written, and says READ or WRITE."""
+"""The contract of a policy: from what was read and written it decides between READ and WRITE."""
 
 from bisect import bisect_right
 from collections.abc import Mapping
