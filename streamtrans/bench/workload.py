@@ -22,6 +22,10 @@ SENTENCES = (
 )
 
 
+LONG_SENTENCE = " ".join(sentence.removesuffix(" .") for sentence in SENTENCES).replace(" ,", ",").split()
+"""Words of one endless sentence."""
+
+
 @dataclass(frozen=True)
 class Pass:
     """One forward pass: take back target entries, append source and target tokens, predict after the last one."""
