@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from streamtrans.bench.timing import milliseconds
-from streamtrans.bench.workload import Depth, K
-from streamtrans.engine.batch import translate_lines
+from streamtrans.bench.workload import LONG_SENTENCE, Depth, K
+from streamtrans.engine.batch import BatchEngine
 from streamtrans.engine.translator import Translator
 from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET
 from streamtrans.models.qwen2_streaming.model import Model
@@ -15,6 +15,9 @@ from streamtrans.models.qwen2_streaming.panels import multiply, panels
 from streamtrans.models.qwen2_streaming.streaming_cache import DualStreamingCache
 from streamtrans.policies import Policy, WaitK, make_policy
 from streamtrans.runtime import blas_threads, mx
+
+MEGABYTES = 240
+"""Memory read to find its bandwidth: more than any cache holds."""
 
 PROMPT = 20
 """Source tokens in the cache when decoding is measured."""
@@ -130,6 +133,15 @@ def first_word(translator: Translator, sentence: str) -> Iterator[float]:
             return
 
 
+def live_words(translator: Translator, depth: int) -> Iterator[float]:
+    """A source word of a live stream with the model's own policy; the ten words around this many words of context."""
+    opened = translator.session()
+    for number, word in enumerate(LONG_SENTENCE[: depth + 5], 1):
+        took = milliseconds(lambda word=word: opened.feed(word + " "))  # type: ignore[misc]
+        if number > depth - 5:
+            yield took
+
+
 def agreeing(translator: Translator, sentence: str) -> Iterator[float]:
     """A source word with the policy `agree`, which looks ahead after each."""
     opened = translator.session(make_policy("agree"))
@@ -145,7 +157,7 @@ def lines(translator: Translator, sentences: Sequence[str], batch_size: int) -> 
             for sentence in sentences:
                 translator.session(policy).feed_line(sentence)
         else:
-            for _ in translate_lines(translator, sentences, policy, batch_size):
+            for _ in BatchEngine(translator, policy, batch_size).translate(sentences):
                 pass
 
     yield milliseconds(run) / len(sentences)
@@ -165,6 +177,11 @@ def numpy_product(matrix: np.ndarray, row: bool) -> Callable[[], object]:
     """The same by numpy."""
     left = matrix[:1] if row else matrix
     return lambda: left @ matrix
+
+
+def memory_read() -> Callable[[], object]:
+    """The largest of `MEGABYTES` of numbers by numpy, in one thread: the time that reading them takes."""
+    return np.ones(MEGABYTES * 250_000, np.float32).max
 
 
 def best_of_five(action: Callable[[], object]) -> Iterator[float]:

@@ -13,7 +13,7 @@ import numpy as np
 from streamtrans.bench import ours
 from streamtrans.bench.peers import Skipped, Transformers, mlx_lm_decode
 from streamtrans.bench.process import ColdStart, cold_start, help_time
-from streamtrans.bench.timing import Case, interleave, medians, ratio
+from streamtrans.bench.timing import Case, interleave, medians, ratio, slowest
 from streamtrans.bench.workload import SENTENCES, Recording, at_depth, record
 from streamtrans.engine.translator import Translator
 from streamtrans.models.loading import load_checkpoint
@@ -36,12 +36,11 @@ class Suite:
     def __init__(self, model: str, against: Sequence[str], torch_python: str, quick: bool):
         self._name, self._against = model, against
         self._checkpoint = load_checkpoint(model)
-        tokenizer = load_tokenizer(
-            self._checkpoint.directory, self._checkpoint.settings.tokenizer, self._checkpoint.config
-        )
-        self._translator = Translator(self._checkpoint.model, tokenizer, self._checkpoint.settings)
+        directory, settings = self._checkpoint.directory, self._checkpoint.settings
+        tokenizer = load_tokenizer(directory, settings.tokenizer, self._checkpoint.config)
+        self._translator = Translator(self._checkpoint.model, tokenizer, settings, directory)
         self._torch_python = torch_python
-        self._rounds, self._slow_rounds, self._starts = (2, 1, 1) if quick else (12, 3, 3)
+        self._rounds, self._live_rounds, self._slow_rounds, self._starts = (2, 1, 1, 1) if quick else (12, 6, 3, 3)
         self._sentences = SENTENCES[:2] if quick else SENTENCES
         self.skipped: dict[str, str] = {}
 
@@ -51,6 +50,9 @@ class Suite:
             cases = self._products() | self._passes() | self._words() | self._peers(stack)
             found = medians(interleave(cases, self._rounds, advance))
             agreement = self._transformers.agreement if self._transformers else None
+        live = interleave(self._live(), self._live_rounds, advance)
+        found |= medians(live)
+        self._slowest = {name: slowest(samples) for name, samples in live.items()}
         lines = {f"batch {size}": self._lines(size) for size in BATCHES}
         found |= medians(interleave(lines, self._slow_rounds, advance))
         return self._results(found, agreement) | self._processes(advance)
@@ -64,7 +66,8 @@ class Suite:
             for whose, make in (("", ours.product), (" numpy", ours.numpy_product)):
                 action = make(matrix, row=name == "gemv")
                 cases[name + whose] = lambda action=action: ours.best_of_five(action)  # type: ignore[misc]
-        return cases
+        reading = ours.memory_read()
+        return cases | {"memory": lambda: ours.best_of_five(reading)}
 
     def _passes(self) -> dict[str, Case]:
         """The model alone."""
@@ -84,6 +87,15 @@ class Suite:
                 sample for sentence in self._sentences for sample in measured(self._translator, sentence)
             ]
             for name, measured in kinds.items()
+        }
+
+    def _live(self) -> dict[str, Case]:
+        """Source words of a live stream, by the words of context before them."""
+        longest = (self._checkpoint.settings.max_source_words or 60) - 5
+        depths = [min(depth, longest) for depth in DEPTHS]
+        return {
+            f"live {depth}": lambda at=at: ours.live_words(self._translator, at)  # type: ignore[misc]
+            for depth, at in zip(DEPTHS, depths, strict=True)
         }
 
     def _lines(self, size: int) -> Case:
@@ -141,6 +153,11 @@ class Suite:
         return {
             "ms_per_target_word": get("steady"),
             "ms_per_source_word_agree": get("agree"),
+            "ms_per_source_word_live": {
+                str(depth): {"median": get(f"live {depth}"), "p95": self._slowest.get(f"live {depth}")}
+                for depth in DEPTHS
+            },
+            "memory_gb_per_s": ratio(ours.MEGABYTES, get("memory")),
             "first_word_ms": get("first word"),
             "decode_ms_per_token": get("decode"),
             "read_ms_per_word": get("read"),

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from math import ceil
 from statistics import median
 from typing import Any
 
@@ -33,13 +34,18 @@ def medians(samples: dict[str, list[float]]) -> dict[str, float | None]:
     return {name: median(values) if values else None for name, values in samples.items()}
 
 
+def slowest(values: list[float], share: float = 0.05) -> float | None:
+    """The time that all but this share of the samples keep to; None without samples."""
+    return sorted(values)[max(0, ceil(len(values) * (1 - share)) - 1)] if values else None
+
+
 def ratio(theirs: float | None, ours: float | None) -> float | None:
-    """How many times as long they take, None where one was not measured."""
+    """Their time as a multiple of ours, None where one was not measured."""
     return theirs / ours if theirs is not None and ours else None
 
 
 def milliseconds(action: Callable[[], Any]) -> float:
-    """How long an action takes."""
+    """The time that an action takes."""
     start = time.perf_counter()
     action()
     return (time.perf_counter() - start) * 1000

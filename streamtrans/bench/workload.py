@@ -1,9 +1,11 @@
 """What is translated while the clock runs: plain sentences, and the passes of the model that their translation took."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from streamtrans.engine.requests import Forward, Prediction
-from streamtrans.engine.session import SingleRunner
+from streamtrans.engine.passes import Forward, Prediction, Runner
+from streamtrans.engine.session import Session
+from streamtrans.engine.stream import Stream
 from streamtrans.engine.translator import Translator
 from streamtrans.policies import WaitK
 
@@ -18,6 +20,10 @@ SENTENCES = (
     "The price of bread has gone up again , and many families say that they can no longer pay for it .",
     "She told us that the weather in the mountains changes quickly and that we should take warm clothes .",
 )
+
+
+LONG_SENTENCE = " ".join(sentence.removesuffix(" .") for sentence in SENTENCES).replace(" ,", ",").split()
+"""Words of one endless sentence."""
 
 
 @dataclass(frozen=True)
@@ -38,28 +44,28 @@ class Recording:
     words: int
 
 
-class _Recorder:
-    """Stands where a session's runner stands, and writes down what it is asked."""
+class _RecordingRunner:
+    """Another runner, with all that it was asked and predicted written down."""
 
-    def __init__(self, runner: SingleRunner):
+    def __init__(self, runner: Runner):
         self._runner = runner
         self.passes: list[Pass] = []
         self.predicted: list[int] = []
 
-    def forward(self, request: Forward) -> Prediction:
-        self.passes.append(Pass(request.source, request.target, request.take_back))
-        answer = self._runner.forward(request)
-        self.predicted.append(answer.tokens[-1])
-        return answer
+    def answer(self, requests: Sequence[Forward]) -> list[Prediction]:
+        self.passes += [Pass(request.source, request.target, request.take_back) for request in requests]
+        predictions = self._runner.answer(requests)
+        self.predicted += [prediction.tokens[-1] for prediction in predictions]
+        return predictions
 
 
 def record(translator: Translator, sentence: str) -> Recording:
     """The passes that wait-k takes for a sentence; K is the k."""
-    session = translator.session(WaitK(K))
-    recorder = _Recorder(session.runner)
-    session.runner = recorder  # type: ignore[assignment]
+    policy = WaitK(K)
+    runner = _RecordingRunner(translator.runner(policy))
+    session = Session(Stream(translator.tokenizer, translator.settings, policy), runner)
     written = [event for event in session.feed_line(sentence) if event.type == "write"]
-    return Recording(recorder.passes, recorder.predicted, len(written))
+    return Recording(runner.passes, runner.predicted, len(written))
 
 
 @dataclass(frozen=True)

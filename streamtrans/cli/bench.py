@@ -61,6 +61,14 @@ def rows(found: dict[str, Any]) -> list[tuple[str, str, str]]:
     lines = [
         ("target word", _ms(found["ms_per_target_word"]), "steady wait-3: a word read, a word written"),
         ("source word, agree", _ms(found["ms_per_source_word_agree"]), "looking ahead after each"),
+        *(
+            (
+                f"source word, live at {n}",
+                f"{_ms(live['median'])}, 95 % {_ms(live['p95'])}",
+                "words of context; the model's own policy",
+            )
+            for n, live in found["ms_per_source_word_live"].items()
+        ),
         ("first word", _ms(found["first_word_ms"]), "from the source word that allows it"),
         ("decode", _ms(found["decode_ms_per_token"]), "a target token"),
         ("read", _ms(found["read_ms_per_word"]), "a source word of two tokens"),
@@ -80,6 +88,11 @@ def rows(found: dict[str, Any]) -> list[tuple[str, str, str]]:
         ),
         ("gemm", _number(found["gemm_fraction_of_numpy"], "{:.0%}"), "of numpy's speed, 1024 × 1024"),
         ("gemv", _number(found["gemv_fraction_of_numpy"], "{:.0%}"), "of numpy's speed, 1 × 4096 × 4096"),
+        (
+            "memory bandwidth",
+            _number(found["memory_gb_per_s"], "{:.1f} GB/s"),
+            "one thread; a decoded token reads every weight",
+        ),
         ("cold start", _number(found["cold_start_s"], "{:.2f} s"), "from exec to the first written word"),
         ("ready", _number(found["ready_s"], "{:.2f} s"), "from exec to the first word read"),
         ("--help", _number(found["help_s"], "{:.2f} s"), "from exec to its end"),

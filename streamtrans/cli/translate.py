@@ -80,7 +80,7 @@ def translate(
     ):
         warn = SegmentedWarning()
         for number, events in engine.translate(skip(lines, done)):
-            warn(engine.segmented)
+            warn(engine.cuts)
             out.write(_json_lines(done + number, events) if as_json else _text(events) + "\n")
             out.flush()
             if log:

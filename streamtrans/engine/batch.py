@@ -1,13 +1,13 @@
 """Many lines in lockstep: the events that `Session.feed_line` gives, many times as fast.
 
-Each line has a `Stream` that decides, as in a session; `Lockstep` answers all of them together. Lines are taken in
-windows and sorted by length there, so that those of a group finish together; the results come in the order of the
-lines. On CPU three groups run in three threads with one BLAS thread each: most of what a pass does is not matrix
+Each line has a `Stream` that decides, as in a session; a `LockstepRunner` answers all of them together. Lines are
+taken in windows and sorted by length there, so that lines of a group finish together; the results come in the order of
+the lines. On CPU three groups run in three threads with one BLAS thread each: most of what a pass does is not matrix
 products, which alone would profit from another core, and while one thread decides in Python, two compute.
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import cache
 from itertools import islice
@@ -15,13 +15,12 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from streamtrans.engine.events import Event
-from streamtrans.engine.instruments import Instrument
-from streamtrans.engine.lockstep import Lockstep
-from streamtrans.engine.requests import Forward, Prediction, SourceWord
+from streamtrans.engine.lockstep import LockstepRunner
+from streamtrans.engine.passes import Forward, Prediction
 from streamtrans.engine.stream import Stream
 from streamtrans.policies import Policy, WaitK
 from streamtrans.runtime import blas_threads, mx, on_gpu, start_computing_thread
-from streamtrans.text.words import units
+from streamtrans.text.words import Word, units
 
 if TYPE_CHECKING:
     from streamtrans.engine.translator import Translator
@@ -34,33 +33,28 @@ WINDOW = 2
 """Lines are sorted by length within this many batches, the first ones within one, so that something is written soon."""
 
 Result = tuple[int, list[Event]]
-
-
-def translate_lines(
-    translator: "Translator", lines: Iterable[str], policy: Policy | None = None, batch_size: int | None = None
-) -> Iterator[Result]:
-    """(number from 0, events) of each line in order, as `Session.feed_line` gives them but without times.
-
-    A line is one sentence; an empty one has no events. batch_size: lines in flight, None for the fastest; at most
-    `WINDOW` times as many are held, of lines that are all there (a list) twice that. The policy is the checkpoint's own
-    unless given.
-    """
-    return BatchEngine(translator, policy, batch_size).translate(lines)
+StartGroup = Callable[[list[list[int]]], LockstepRunner]
+"""Makes the runner of lines with these source tokens."""
 
 
 class BatchEngine:
-    """Translates lines in lockstep; `segmented` counts the lines that were too long for the model in one piece."""
+    """Translates lines in lockstep; `cuts` counts the lines that were too long for the model in one piece."""
 
     def __init__(self, translator: "Translator", policy: Policy | None = None, batch_size: int | None = None):
+        """policy: the checkpoint's own unless given. batch_size: lines in flight, None for the fastest."""
         self.translator = translator
         self.policy = policy or translator.default_policy
         self.batch_size = batch_size or BATCH_SIZE
-        self.segmented = 0
-        self._instrument = translator.instrument(self.policy)
+        self.cuts = 0
+        self._start_group = translator.lockstep(self.policy)
 
     def translate(self, lines: Iterable[str]) -> Iterator[Result]:
-        """As `translate_lines`."""
-        mx.eval(self.translator.model.parameters())  # what is not computed yet could only be so in this thread
+        """(number from 0, events) of each line in order, as `Session.feed_line` gives them but without times.
+
+        A line is one sentence; an empty one has no events. Up to `WINDOW` batches of lines are held in memory, twice
+        that if `lines` is a list.
+        """
+        mx.eval(self.translator.model.parameters())  # lazy arrays can be evaluated only by the thread that made them
         finished: dict[int, list[Event]] = {}
         next_line = 0
         with blas_threads(1):
@@ -75,7 +69,7 @@ class BatchEngine:
         numbered, batches = enumerate(lines), 1
         while window := list(islice(numbered, batches * self.batch_size)):
             rows = [_Row(number, line, self.translator, self.policy) for number, line in window]
-            self.segmented += sum(row.segmented for row in rows)  # now, so that a user is told before it takes long
+            self.cuts += sum(row.cut for row in rows)  # now, so that a user is told before it takes long
             yield rows
             batches = WINDOW
 
@@ -95,7 +89,7 @@ class BatchEngine:
                     rows = [row for future in done for row in future.result()]
                 yield from (row for row in rows if not row.waiting)
                 for group in self._groups(rows):  # a row whose next segment is due starts again in another group
-                    running.add(_workers().submit(_run_group, self.translator, self._instrument, group, stop))
+                    running.add(_workers().submit(_run_group, self._start_group, group, stop))
         finally:
             stop.set()
             for future in running:
@@ -114,15 +108,13 @@ def _workers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(GROUPS, "lockstep", start_computing_thread)
 
 
-def _run_group(
-    translator: "Translator", instrument: Instrument | None, rows: "list[_Row]", stop: threading.Event
-) -> "list[_Row]":
+def _run_group(start: StartGroup, rows: "list[_Row]", stop: threading.Event) -> "list[_Row]":
     """Steps these rows together until each has finished or has another segment due; gives them back."""
-    group = Lockstep(translator.model, [row.plan.pop(0) for row in rows], instrument)
+    group = start([row.plan.pop(0) for row in rows])
     active = rows
     while active and not stop.is_set():
-        for row, answer in zip(active, group.answer([row.request for row in active]), strict=True):
-            row.advance(answer)
+        for row, prediction in zip(active, group.answer([row.request for row in active]), strict=True):
+            row.advance(prediction)
         stay = [number for number, row in enumerate(active) if row.waiting and not row.request.fresh]
         if stay and len(stay) < len(active):
             group.keep(stay)
@@ -138,55 +130,47 @@ class _Row:
     def __init__(self, number: int, line: str, translator: "Translator", policy: Policy):
         self.number = number
         self.events: list[Event] = []
-        self.waiting = False
         words = units(line, translator.settings.source_language or "")
-        self.plan, self.segmented = _plan(translator, words)
+        self.plan, self.cut = _plan(translator, words)
         self._stream = Stream(translator.tokenizer, translator.settings, policy)
-        self._run = self._stream.run()
-        self._words = _as_source(words)
-        next(self._run)
-        self._go_on()
+        self._words = _as_units(words)
+        self._go_on(None)
 
     @property
     def width(self) -> int:
         """Source tokens of the segment that comes next."""
         return len(self.plan[0])
 
-    def advance(self, answer: Prediction) -> None:
+    def advance(self, prediction: Prediction) -> None:
         """Hands the stream its answer and goes on to its next request."""
-        self._go_on(answer)
+        self._go_on(self._stream.answer(prediction))
 
-    def _go_on(self, answer: Prediction | None = None) -> None:
-        item: Prediction | SourceWord | None = answer or next(self._words, None)
-        while item is not None:
-            request = self._run.send(item)
-            if isinstance(request, Forward):
-                self.request, self.waiting = request, True
-                return
-            item = next(self._words, None)
-        self.waiting = False
-        self.events = self._stream.events
-        self._run.close()
+    def _go_on(self, request: Forward | None) -> None:
+        while request is None and (word := next(self._words, None)):
+            request = self._stream.read(word)
+        self.waiting = request is not None
+        if request:
+            self.request = request
+        else:
+            self.events = self._stream.events
 
 
-def _as_source(words: list[str]) -> Iterator[SourceWord]:
+def _as_units(words: list[str]) -> Iterator[Word]:
     """The words of a line; its end comes with the last."""
-    return (SourceWord(word, last=number == len(words)) for number, word in enumerate(words, 1))
+    return (Word(word, ends_sentence=number == len(words)) for number, word in enumerate(words, 1))
 
 
 def _plan(translator: "Translator", words: list[str]) -> tuple[list[list[int]], bool]:
     """The source tokens of each segment of a line, and whether it was too long for the model in one piece.
 
-    That is what a stream asks for that reads everything and writes nothing.
-    Where a line is cut depends on its words alone, so this is what the stream of any policy will read.
+    A stream that reads everything and writes nothing asks for them. Where a line is cut depends on its words alone, so
+    this is what the stream of any policy will read.
     """
     stream = Stream(translator.tokenizer, translator.settings, WaitK(inf))
-    run = stream.run()
-    next(run)
     segments: list[list[int]] = []
-    for item in _as_source(words):
-        request = run.send(item)
-        while isinstance(request, Forward):
+    for word in _as_units(words):
+        request = stream.read(word)
+        while request:
             segments.append(request.source)
-            request = run.send(Prediction([translator.tokenizer.end_id]))
-    return segments, stream.segmented > 0
+            request = stream.answer(Prediction([translator.tokenizer.end_id]))
+    return segments, stream.cuts > 0

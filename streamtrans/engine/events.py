@@ -1,4 +1,4 @@
-"""What a stream does, as events; the same everywhere: Python, `--json`, logs."""
+"""Events: each step of a stream, the same everywhere: Python, `--json`, logs."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
@@ -9,7 +9,7 @@ class Event:
     """One step of a stream.
 
     sentence: from 0. index: word number in its sentence, from 0. text: the word. delay: source words read in this
-    sentence at that moment. time_ms: since the start of the stream, None where nothing was timed (batches).
+    sentence by then. time_ms: since the start of the stream, None where nothing was timed (batches).
     """
 
     sentence: int

@@ -1,4 +1,4 @@
-"""Guards against what language models do when they are lost."""
+"""Guards against loops, which language models fall into when they are lost."""
 
 from collections.abc import Sequence
 
@@ -9,8 +9,8 @@ LONGEST_LOOP = 8
 def loop_continuation(target: Sequence[str], source: Sequence[str]) -> str | None:
     """The word that would go on in a loop, or None.
 
-    A loop is a cycle of 1 … 8 words that the target ends with more often than anyone says it: four times for one word,
-    three times for more, or once more than the source itself repeats a cycle of that length.
+    A loop is a cycle of 1 … 8 words at the end of the target, repeated more often than anyone says it: four times for
+    one word, three times for more, or once more than the source itself repeats a cycle of this length.
     """
     for period in range(1, min(LONGEST_LOOP, len(target) // 2) + 1):
         if target[-1] != target[-1 - period] or _is_itself_a_loop(target[-period:]):
@@ -23,7 +23,7 @@ def loop_continuation(target: Sequence[str], source: Sequence[str]) -> str | Non
 
 
 def _repeats_at_end(words: Sequence[str], period: int) -> int:
-    """How often the last `period` words stand at the end, one after the other."""
+    """The number of times that the last `period` words stand at the end, one after the other."""
     same = period
     while same < len(words) and words[-1 - same] == words[-1 - same + period]:
         same += 1

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streamtrans.engine.answers import answers, recorder_for
 from streamtrans.engine.instruments import Instrument
-from streamtrans.engine.requests import Forward, Prediction
+from streamtrans.engine.passes import Forward, Prediction
+from streamtrans.engine.single import predict, recorder_for
 from streamtrans.models.qwen2_streaming.lockstep_cache import LockstepCache
 from streamtrans.models.qwen2_streaming.model import Model
 from streamtrans.runtime import mx
@@ -20,8 +20,8 @@ _TOKENS_READ = 256  # source tokens a pass: more of them no longer fit into a CP
 _SLACK = 32  # columns that it does not pay to take out
 
 
-class Lockstep:
-    """B rows, each with the whole source of its segment in the cache; answers one `Forward` of each at a time.
+class LockstepRunner:
+    """Makes the passes of B streams, whose whole segments are in the cache from the start.
 
     It belongs to the thread that made it, as the streams of mlx do: several run side by side in as many threads.
     """
@@ -49,7 +49,7 @@ class Lockstep:
         return caches
 
     def answer(self, requests: Sequence[Forward]) -> list[Prediction]:
-        """One pass, that answers a request of each row."""
+        """The predictions for one request of each row, by one pass."""
         for row, request in enumerate(requests):
             self._show_source(row, request.source)
             if request.take_back:
@@ -73,7 +73,7 @@ class Lockstep:
         )
         self._written += lengths
         self._seen = np.concatenate([self._seen, new], axis=1)
-        return answers(requests, hidden, self._model.head(hidden), self._instrument, recorder)
+        return predict(requests, hidden, self._model.head(hidden), self._instrument, recorder)
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with these rows only, in this order."""
@@ -105,7 +105,7 @@ class Lockstep:
             cache.gather(mx.array(columns))
 
     def _mask(self, new: np.ndarray) -> np.ndarray:
-        """What tokens in the new columns (B, L) see: bool (B, 1, L, N + L). Padding sees all, its result is not used:
+        """The mask of the new columns (B, L): bool (B, 1, L, N + L). Padding sees all, its result is not used:
         a row of nothing would give NaN, and NaN would spread through products with masked weights of 0."""
         length = new.shape[1]
         if length == 1:

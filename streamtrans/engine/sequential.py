@@ -16,12 +16,12 @@ class SequentialEngine:
     def __init__(self, translator: "Translator", policy: Policy | None = None):
         self.translator = translator
         self.policy = policy or translator.default_policy
-        self.segmented = 0
+        self.cuts = 0
 
     def translate(self, lines: Iterable[str]) -> Iterator[tuple[int, list[Event]]]:
         """(number from 0, events) of each line, in order."""
         for number, line in enumerate(lines):
             session = self.translator.session(self.policy)
             events = session.feed_line(line)
-            self.segmented += session.segmented > 0
+            self.cuts += session.cuts > 0
             yield number, events

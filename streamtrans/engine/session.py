@@ -2,129 +2,86 @@
 
 import codecs
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-import numpy as np
-
-from streamtrans.engine.answers import answers, recorder_for
 from streamtrans.engine.events import Done, Event
-from streamtrans.engine.instruments import Instrument
-from streamtrans.engine.requests import Forward, Prediction, Request, SourceEnd, SourceWord
+from streamtrans.engine.passes import Forward, Runner
 from streamtrans.engine.stream import Stream
 from streamtrans.errors import DataError, UsageError
-from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET
-from streamtrans.models.qwen2_streaming.model import Model
+from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import Policy
-from streamtrans.runtime import blas_threads
-from streamtrans.text.words import Word, WordReader, units
-
-if TYPE_CHECKING:
-    from streamtrans.engine.translator import Translator
-
-
-class SingleRunner:
-    """Answers the requests of one stream, with one cache; `passes` counts forward passes."""
-
-    def __init__(self, model: Model, instrument: Instrument | None = None):
-        self._model, self._instrument = model, instrument
-        self._cache = model.make_cache()
-        self.passes = 0
-
-    def forward(self, request: Forward) -> Prediction:
-        """What the request asks for."""
-        if request.fresh:
-            for layer in self._cache:
-                layer.reset()
-        if request.take_back:
-            for layer in self._cache:
-                layer.trim(request.take_back)
-        self.passes += 1
-        tokens = request.source + request.target
-        kinds = np.array([SOURCE] * len(request.source) + [TARGET] * len(request.target), np.uint8)
-        rows = range(len(tokens) - request.rows, len(tokens))
-
-        def source() -> tuple[np.ndarray, list[int]]:
-            columns = np.flatnonzero(np.concatenate([self._cache[0].kinds, kinds]) == SOURCE)
-            return columns, [len(columns)]
-
-        with blas_threads(1):
-            recorder = recorder_for([request], self._instrument, source)
-            hidden = self._model.hidden([tokens], kinds=kinds, cache=self._cache, rows=rows, recorder=recorder)
-            return answers([request], hidden, self._model.head(hidden), self._instrument, recorder)[0]
+from streamtrans.text.words import LineEnd, Word, WordReader, units
 
 
 class Session:
-    """Translates one stream with one policy.
+    """Translates one stream with one policy; `Translator.session` makes it.
 
-    Every cut of the same text into pieces gives the same events, times aside. What was written is never taken back.
+    Every cut of the same text into pieces gives the same events, times aside. What was written is never taken back,
+    except by a policy that revises. Nothing is lost before an error: what had been translated when a call raises comes
+    from the next one.
     """
 
-    def __init__(self, translator: "Translator", policy: Policy, clock: Callable[[], float] = time.perf_counter):
-        self.translator, self.policy = translator, policy
-        self.runner = SingleRunner(translator.model, translator.instrument(policy))
-        self._stream = Stream(translator.tokenizer, translator.settings, policy)
-        self._run = self._stream.run()
-        self._request: Request = next(self._run)
-        self._language = translator.settings.source_language or ""
+    def __init__(self, stream: Stream, runner: Runner, clock: Callable[[], float] = time.perf_counter):
+        """runner: makes the passes that the stream asks for. clock: seconds."""
+        self._stream, self._runner = stream, runner
+        self._request: Forward | None = None
+        self._language = stream.settings.source_language or ""
         self._reader = WordReader(self._language)
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()  # a byte order mark is no text
         self._clock, self._start = clock, clock()
+        self._collected: list[Event] = []
         self._open = False
         self.finished = False
 
     @property
-    def pending(self) -> str:
-        """The letters that have been fed and are not a word yet."""
-        return self._reader.pending
+    def policy(self) -> Policy:
+        """The policy that decides when to read and when to write."""
+        return self._stream.policy
 
     @property
-    def segmented(self) -> int:
-        """How often a sentence was too long for the model and was translated in parts, or a word lost its end."""
-        return self._stream.segmented
+    def settings(self) -> TranslationSettings:
+        """The languages and limits of the model."""
+        return self._stream.settings
 
-    def feed(self, text: str | bytes) -> list[Event]:
-        """Takes more source text, any piece of it, and acts at once.
-
-        Raises DataError for bytes that are not UTF-8 (nothing of that piece is taken then), UsageError after `finish`.
-        """
-        return list(self.events(text))
+    @property
+    def cuts(self) -> int:
+        """The number of times the input was cut: a sentence into parts, or a word at its end."""
+        return self._stream.cuts
 
     def events(self, text: str | bytes) -> Iterator[Event]:
-        """As `feed`, but each word's events as soon as they are there; consume it whole, or stop for good."""
+        """Takes more source text, any piece of it, and yields each event as it happens.
+
+        An iterator that is left early drops the words of the piece that were not yet read. Raises DataError for bytes
+        that are not UTF-8, after the events of the text before them; UsageError after `finish`.
+        """
         self._require_open()
-        for unit in self._reader.feed(text if isinstance(text, str) else self._decode(text)):
-            if isinstance(unit, Word):
-                yield from self._take(SourceWord(unit.text, last=unit.ends_sentence))
-            else:
-                yield from self._close_sentence()
+        text, error = (text, None) if isinstance(text, str) else self._decode(text)
+        for unit in self._reader.feed(text):
+            yield from self._take(unit)
+        if error:
+            raise error
+
+    def feed(self, text: str | bytes) -> list[Event]:
+        """Takes more source text, any piece of it, and acts at once; as `events`."""
+        return self._collect(self.events(text))
 
     def feed_line(self, line: str) -> list[Event]:
         """Takes one whole sentence, never split, whose end comes with its last word; an empty one gives nothing."""
         self._require_open()
         words = units(line, self._language)
-        events: list[Event] = []
-        for number, word in enumerate(words, 1):
-            events += self.feed_word(word, last=number == len(words))
-        return events
+        last = len(words) - 1
+        return self._collect(e for i, word in enumerate(words) for e in self._take(Word(word, ends_sentence=i == last)))
 
     def feed_word(self, word: str, last: bool = False) -> list[Event]:
         """Takes one whole source word; the sentence ends with it if it is the `last`, never by its punctuation."""
         self._require_open()
-        return self._take(SourceWord(word, last))
-
-    def take_back(self, characters: int = 1) -> int:
-        """Forgets letters of the word that is not complete yet (backspace); gives how many there were to forget."""
-        return self._reader.take_back(characters)
+        return self._collect(self._take(Word(word, ends_sentence=last)))
 
     def end_sentence(self) -> list[Event]:
         """Writes everything owed; the next word starts a new sentence."""
         self._require_open()
-        events: list[Event] = []
-        for word in self._reader.flush():
-            events += self._take(SourceWord(word.text, last=True))
-        return events + self._close_sentence()
+        return self._collect(self._end_sentence())
 
     def finish(self) -> list[Event]:
         """Writes everything owed and ends the stream.
@@ -133,42 +90,56 @@ class Session:
         """
         if self.finished:
             return []
-        self._decode(b"", final=True)
+        if error := self._decode(b"", final=True)[1]:
+            raise error
         events = self.end_sentence()
         self.finished = True
-        self._run.close()
         return [*events, Done(self._stream.sentence, 0, "", 0, self._now())]
 
     def _require_open(self) -> None:
         if self.finished:
             raise UsageError("this session has finished; start a new one")
 
-    def _decode(self, data: bytes, final: bool = False) -> str:
+    def _decode(self, data: bytes, final: bool = False) -> tuple[str, DataError | None]:
+        """The text of the bytes, up to the first that is no UTF-8, and the error that it is."""
         try:
-            return self._decoder.decode(data, final)
+            return self._decoder.decode(data, final), None
         except UnicodeDecodeError as error:
             self._decoder.reset()
-            raise DataError(
-                f"the input is not UTF-8: byte 0x{error.object[error.start]:02x} ({error.reason})"
-            ) from error
+            valid = error.object[: error.start].decode()
+            bad = DataError(f"the input is not UTF-8: byte 0x{error.object[error.start]:02x} ({error.reason})")
+            bad.__cause__ = error
+            return valid, bad
 
-    def _close_sentence(self) -> list[Event]:
-        return self._take(SourceEnd()) if self._open else []
+    def _end_sentence(self) -> Iterator[Event]:
+        for word in self._reader.flush():
+            yield from self._take(replace(word, ends_sentence=True))
+        yield from self._take(LineEnd())
 
-    def _take(self, item: SourceWord | SourceEnd) -> list[Event]:
-        """Hands one item to the stream and answers it until it waits for the next."""
-        self._open = isinstance(item, SourceWord) and not item.last
-        events: list[Event] = []
-        self._request = self._run.send(item)
+    def _take(self, unit: Word | LineEnd) -> Iterator[Event]:
+        """Hands one unit to the stream; a line that ends right after a sentence ends nothing more."""
+        yield from self._work()  # what an iterator that was left early still owes
+        if self._open or isinstance(unit, Word):
+            self._open = isinstance(unit, Word) and not unit.ends_sentence
+            self._request = self._stream.read(unit)
+            yield from self._work()
+
+    def _work(self) -> Iterator[Event]:
+        """Answers the stream until it waits for source."""
         while True:
-            events += [replace(event, time_ms=self._now()) for event in self._drain()]
-            if not isinstance(self._request, Forward):
-                return events
-            self._request = self._run.send(self.runner.forward(self._request))
+            while self._stream.events:
+                yield replace(self._stream.events.pop(0), time_ms=self._now())
+            if self._request is None:
+                return
+            (prediction,) = self._runner.answer([self._request])
+            self._request = self._stream.answer(prediction)
 
-    def _drain(self) -> list[Event]:
-        events, self._stream.events = self._stream.events, []
-        return events
+    def _collect(self, events: Iterable[Event]) -> list[Event]:
+        """All of the events, and before them those that an earlier call could not return because it raised."""
+        for event in events:
+            self._collected.append(event)
+        collected, self._collected = self._collected, []
+        return collected
 
     def _now(self) -> float:
         return (self._clock() - self._start) * 1000

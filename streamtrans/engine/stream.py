@@ -1,35 +1,24 @@
 """The state machine of one stream: words and decisions, no tensors.
 
-`Stream.run()` is a generator that reads like the algorithm. It yields `WAIT` when it needs more source and a `Forward`
-when it needs the model, and is resumed with the answer. Whoever drives it, one stream at a time (`session`) or many in
-lockstep (`batch`), gets the same events, because every decision is made here.
-
-What the model predicts is a draft until it is written. A READ makes a draft stale: its first token was chosen before
-the new word was known, so the last written token is fed again, now with the new source in sight. Policies that only
-count need a draft of one token; those that compare continuations keep the whole of it, and one pass with the new source
-verifies it, as in speculative decoding.
+`Stream._run` is a generator that reads like the algorithm: it waits for a word, or for a `Prediction` after the
+`Forward` it asked for. Whoever drives it, one stream at a time (`session`) or many in lockstep (`batch`), does so
+through `read` and `answer` and gets the same events, because every decision is made here. Tokens that are drafted, fed
+and taken back on the way are the business of `tape`.
 """
 
-from bisect import bisect_right
 from collections.abc import Generator
 from math import inf
+from typing import TypeVar
 
-from streamtrans.engine.draft import Draft, word_ends
+from streamtrans.engine.continuation import word_ends
 from streamtrans.engine.events import End, Event, Read, Revise, Write
 from streamtrans.engine.guards import loop_continuation
-from streamtrans.engine.requests import (
-    WAIT,
-    Answer,
-    Forward,
-    Prediction,
-    Request,
-    SourceEnd,
-    SourceWord,
-)
+from streamtrans.engine.passes import Forward, Prediction
+from streamtrans.engine.tape import Tape
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies.base import Action, Continuation, Glance, Policy, PolicyState, Revision
 from streamtrans.text.tokenizer import Tokenizer
-from streamtrans.text.words import TargetWords, ends_clause, ends_sentence, join
+from streamtrans.text.words import LineEnd, TargetWords, Word, ends_clause, ends_sentence, join
 
 MAX_WORD_TOKENS = 48
 """A target word of more tokens, and of more than twice those of the longest source word, is closed where it is."""
@@ -46,25 +35,23 @@ TOKENS_PER_WORD = 8
 SPARE_WORDS = 4
 """Target words allowed beyond the checkpoint's length ratio, for short sources."""
 
-Run = Generator[Request, Answer, None]
+
+T = TypeVar("T")
+Steps = Generator[Forward | None, Word | LineEnd | Prediction | None, T]
+"""A part of the algorithm: gives a pass to make, or None to wait for source."""
 
 
 class _Segment:
-    """What one cache holds: a sentence, or a part of one that is too long for the model."""
+    """One filling of a cache: a sentence, or a part of one that is too long for the model."""
 
-    def __init__(self, tokenizer: Tokenizer, base: tuple[int, int]):
+    def __init__(self, tokenizer: Tokenizer, language: str, keep: float, base: tuple[int, int]):
         self.base = base  # words of the sentence that came before: source, target
         self.state = PolicyState()
-        self.unfed_source = list(tokenizer.prompt_ids)
+        self.tape = Tape(tokenizer.prompt_ids, tokenizer.start_ids, tokenizer.end_id, keep)
         self.source_tokens = 0  # of words
-        self.word_ends: list[int] = []  # columns of the source up to and including each word, the prompt before them
         self.longest_word = 0  # source tokens
-        self.unfed_target = list(tokenizer.start_ids)  # written, but not yet in the cache
-        self.last_fed = -1  # the last written token that is in the cache
-        self.take_back = 0  # target entries that leave the cache before the next pass
-        self.fresh = True
-        self.draft = Draft()
-        self.stale = False  # something was read since the draft was made
+        self.detokenizer = tokenizer.detokenizer()
+        self.words = TargetWords(language)
         self.word_tokens = 0
         self.closed_words = 0  # target words that were closed for their length
 
@@ -72,14 +59,33 @@ class _Segment:
 class Stream:
     """Translates one stream of sentences with one policy; `events` collects what happened until the driver takes it."""
 
-    def __init__(self, tokenizer: Tokenizer, settings: TranslationSettings, policy: Policy):
+    def __init__(self, tokenizer: Tokenizer, settings: TranslationSettings, policy: Policy, drafts: int = 0):
+        """drafts: tokens of a draft that the pass of a READ verifies; more rows a pass, fewer passes, the same words.
+
+        Policies that compare continuations verify all of it.
+        """
         self.tokenizer, self.settings, self.policy = tokenizer, settings, policy
+        self._keep = inf if isinstance(policy.evidence, Continuation | Revision) else drafts
+        self._min_wait = getattr(policy, "min_wait", -inf)
         self._source_language = settings.source_language or ""
         self._target_language = settings.target_language or ""
         self.events: list[Event] = []
         self.sentence = 0
-        self.segmented = 0
+        self.cuts = 0
         self._begin_sentence()
+        self._steps = self._run()
+        next(self._steps)
+
+    def read(self, unit: Word | LineEnd) -> Forward | None:
+        """Takes the next source word, or the end of a sentence whose last word has been read.
+
+        Returns the next pass to make, or None if more source is wanted.
+        """
+        return self._steps.send(unit)
+
+    def answer(self, prediction: Prediction) -> Forward | None:
+        """Takes the answer to the last pass; returns the next one, or None if more source is wanted."""
+        return self._steps.send(prediction)
 
     def _begin_sentence(self) -> None:
         self.source: list[str] = []
@@ -87,16 +93,19 @@ class Stream:
         self._begin_segment()
 
     def _begin_segment(self) -> None:
-        self._segment = _Segment(self.tokenizer, (len(self.source), len(self.target)))
-        self._detokenizer = self.tokenizer.detokenizer()
-        self._words = TargetWords(self._target_language)
+        base = len(self.source), len(self.target)
+        self._segment = _Segment(self.tokenizer, self._target_language, self._keep, base)
 
     @property
     def _state(self) -> PolicyState:
         return self._segment.state
 
-    def run(self) -> Run:
-        """Sentence after sentence, for ever; closed by its driver."""
+    @property
+    def _tape(self) -> Tape:
+        return self._segment.tape
+
+    def _run(self) -> Steps[None]:
+        """Translates sentence after sentence, for ever."""
         translate = self._revise_segment if isinstance(self.policy.evidence, Revision) else self._write_segment
         while True:
             while not (yield from translate()):
@@ -105,7 +114,7 @@ class Stream:
             self.sentence += 1
             self._begin_sentence()
 
-    def _write_segment(self) -> Generator[Request, Answer, bool]:
+    def _write_segment(self) -> Steps[bool]:
         """Translates to the end of a segment; true if the sentence ended there too."""
         sentence_ended = False
         while True:
@@ -116,53 +125,54 @@ class Stream:
             elif not (yield from self._write_word()) and self._state.source_finished:
                 return sentence_ended
 
-    def _must_read(self) -> Generator[Request, Answer, bool]:
+    def _must_read(self) -> Steps[bool]:
         """Whether the next action is READ, before the end of the source."""
         state, evidence = self._state, self.policy.evidence
-        if not self._segment.source_tokens or self._target_too_long():
+        if not self._segment.source_tokens or self._target_too_long() or state.lag < self._min_wait:
             return True
         if isinstance(evidence, Glance):
             yield from self._predict()
         elif isinstance(evidence, Continuation):
             yield from self._look_ahead(evidence)
-        nothing_to_say = self._segment.draft.tokens[:1] == [self.tokenizer.end_id]
-        return (nothing_to_say and not self._segment.stale) or self.policy.decide(state) is Action.READ
+        if self._tape.best == self.tokenizer.end_id:
+            return True  # nothing more can be said yet
+        in_a_word = isinstance(evidence, Glance) and not state.evidence  # the model had paused there: nothing to judge
+        return not in_a_word and self.policy.decide(state) is Action.READ
 
-    def _read(self) -> Generator[Request, Answer, bool]:
+    def _read(self) -> Steps[bool]:
         """Reads a word or the end of the source; true if the sentence ended."""
-        item = yield WAIT
-        self._segment.stale = True
-        if isinstance(item, SourceEnd):
+        unit = yield None
+        if isinstance(unit, LineEnd):
             return self._finish_source()
-        assert isinstance(item, SourceWord)
+        assert isinstance(unit, Word)
         state = self._state
-        self._take_in(self.tokenizer.encode_word(item.text, state.source_read == 0))
+        self._take_in(self.tokenizer.encode_word(unit.text, state.source_read == 0))
         state.source_read += 1
-        if ends_sentence(item.text, self._source_language, state.source_read == 1):
+        if ends_sentence(unit.text, self._source_language, state.source_read == 1):
             state.sentence_end = state.source_read
-        if ends_clause(item.text, self._source_language):
+        if ends_clause(unit.text, self._source_language):
             state.clause_end = state.source_read
-        self.source.append(item.text)
-        self._note(Read, len(self.source) - 1, item.text)
-        if item.last:
+        self.source.append(unit.text)
+        self._note(Read, len(self.source) - 1, unit.text)
+        if unit.ends_sentence:
             return self._finish_source()
         if self._segment_full():
-            self.segmented += 1
+            self.cuts += 1
             self._finish_source()
         return False
 
     def _take_in(self, tokens: list[int]) -> None:
         segment = self._segment
         if len(tokens) > MAX_SOURCE_WORD_TOKENS:
-            self.segmented += 1
+            self.cuts += 1
             tokens = tokens[:MAX_SOURCE_WORD_TOKENS]
-        segment.unfed_source += tokens
+        segment.tape.read(tokens)
         segment.source_tokens += len(tokens)
-        segment.word_ends.append(len(self.tokenizer.prompt_ids) + segment.source_tokens)
+        segment.state.word_ends.append(len(self.tokenizer.prompt_ids) + segment.source_tokens)
         segment.longest_word = max(segment.longest_word, len(tokens))
 
     def _finish_source(self) -> bool:
-        self._segment.unfed_source.append(self.tokenizer.end_id)
+        self._tape.read([self.tokenizer.end_id])
         self._state.source_finished = True
         return True
 
@@ -171,7 +181,7 @@ class Stream:
         at_clause = read > limit and self._state.clause_end == read
         return at_clause or read >= HARD_LIMIT * limit or self._segment.source_tokens >= TOKENS_PER_WORD * limit
 
-    def _write_word(self) -> Generator[Request, Answer, bool]:
+    def _write_word(self) -> Steps[bool]:
         """Writes tokens until a word is complete; false if the model, or a limit, says that nothing more is to come."""
         segment, before = self._segment, len(self.target)
         while len(self.target) == before:
@@ -180,112 +190,74 @@ class Stream:
                 if self._state.source_finished:
                     self._close_word()
                 return False
-            if self._at_lookahead(self._segment.draft.tokens[0]):
-                self._write(self._words.flush())  # the draft stays for the next word
+            if self._at_lookahead(segment.tape.draft[0].token):
+                self._write(segment.words.flush())  # the draft stays for the next word
             elif segment.word_tokens >= max(MAX_WORD_TOKENS, 2 * segment.longest_word):
                 segment.closed_words += 1
                 self._close_word()
             else:
-                self._accept()
+                segment.word_tokens += 1
+                self._write(segment.words.feed(segment.detokenizer.push(segment.tape.accept())))
         return True
 
     def _close_word(self) -> None:
         """Writes what there is of a word."""
-        self._write(self._words.feed(self._detokenizer.flush()) + self._words.flush())
-
-    def _accept(self) -> None:
-        """Takes the first token of the draft for good."""
         segment = self._segment
-        cached = segment.draft.cached > 0
-        token = segment.draft.pop()
-        if cached:
-            segment.last_fed = token
-        else:
-            segment.unfed_target = [token]
-        segment.word_tokens += 1
-        self._write(self._words.feed(self._detokenizer.push(token)))
+        self._write(segment.words.feed(segment.detokenizer.flush()) + segment.words.flush())
 
     def _at_lookahead(self, token: int) -> bool:
         """Whether the token shows that the word before it is complete, where tokens do not say so themselves."""
-        return not self.tokenizer.space_after and bool(self._words.pending) and self.tokenizer.begins_word(token)
+        return bool(self._segment.words.pending) and self.tokenizer.begins_word(token)
 
-    def _predict(self) -> Generator[Request, Answer, int]:
-        """The best next token with all that was read, first of the draft; one that would loop gives way to the next."""
-        segment = self._segment
-        if segment.stale and segment.draft.tokens:
-            yield from self._refresh()
-        segment.stale = False
-        if not segment.draft.tokens:
-            token = yield from self._extend()
-            if token == self._loop_token(token):
-                self._void_draft()
-                yield from self._extend(banned=token)
-        return segment.draft.tokens[0]
+    def _predict(self) -> Steps[int]:
+        """The best next token with all that was read; one that would loop gives way to the next."""
+        tape = self._tape
+        if tape.best is None:
+            yield from self._pass()
+        token = tape.draft[0].token
+        if token == self._loop_token(token):
+            tape.retract()
+            yield from self._pass(banned=token)
+        self._state.evidence = tape.draft[0].evidence
+        return tape.draft[0].token
 
-    def _refresh(self) -> Generator[Request, Answer, None]:
-        """Renews a stale draft: verified in one pass if the policy compares continuations, else forgotten."""
-        segment = self._segment
-        self._void_draft(keep=isinstance(self.policy.evidence, Continuation | Revision))
-        if drafted := segment.draft.tokens:
-            last = segment.unfed_target[-1]
-            segment.unfed_target += drafted
-            answer = yield from self._forward(rows=len(drafted) + 1)
-            segment.last_fed = last
-            segment.take_back = segment.draft.verify(answer.tokens)
+    def _pass(self, banned: int | None = None) -> Steps[None]:
+        """One pass of the model, which renews the draft or makes it longer by a token."""
+        request = self._tape.next_pass(self._judges(), banned)
+        answer = yield request
+        assert isinstance(answer, Prediction)
+        self._tape.take(answer)
 
-    def _void_draft(self, keep: bool = False) -> None:
-        """Takes the draft out of the cache, and the last written token with it, so that it is fed again.
+    def _judges(self) -> bool:
+        """Whether the policy may judge what is predicted next: while the source goes on, at a word's first token.
 
-        Before the first word all that opens the target is: training has it see what the first token sees.
+        Where tokens do not say that a word is complete, any token may turn out to be the first of the next; so may any
+        of a draft.
         """
-        segment = self._segment
-        opening = not self._state.target_written and not segment.word_tokens
-        again = self.tokenizer.start_ids if opening else [segment.last_fed]
-        segment.take_back += len(again) + segment.draft.cached
-        segment.draft.cached = 0
-        segment.unfed_target = list(again)
-        if not keep:
-            segment.draft = Draft()
-        elif segment.draft.tokens[-1] == self.tokenizer.end_id:
-            segment.draft.tokens.pop()  # where the target ends is asked again each time
-            segment.draft.counts.pop()
+        inside_a_word = self._segment.words.pending and self.tokenizer.space_after and not self._tape.draft
+        return isinstance(self.policy.evidence, Glance) and not self._state.source_finished and not inside_a_word
 
-    def _extend(self, banned: int | None = None) -> Generator[Request, Answer, int]:
-        """One more token for the draft."""
-        segment, draft = self._segment, self._segment.draft
-        if draft.tokens:
-            last, segment.unfed_target = segment.last_fed, [draft.tokens[-1]]
-            answer = yield from self._forward(banned=banned)
-            segment.last_fed = last
-            draft.cached += 1
-        else:
-            answer = yield from self._forward(banned=banned)
-            state = self._state
-            state.probability, state.entropy, state.regret = answer.probability, answer.entropy, answer.regret
-            state.attended = 1 + bisect_right(segment.word_ends, answer.attended)
-        draft.append(answer.tokens[-1])
-        return answer.tokens[-1]
-
-    def _look_ahead(self, evidence: Continuation) -> Generator[Request, Answer, list[str]]:
-        """Brings the draft up to the horizon; gives its complete words, and tells the policy how many are agreed."""
+    def _look_ahead(self, evidence: Continuation) -> Steps[list[str]]:
+        """Brings the draft up to the horizon; returns its complete words, and tells the policy how many are agreed."""
         yield from self._predict()
-        draft, most = self._segment.draft, self._most_words() - self._state.target_written
-        horizon = min(most, evidence.horizon or inf)
+        segment, tape = self._segment, self._tape
+        horizon = min(self._most_words() - self._state.target_written, evidence.horizon or inf)
         while True:
-            ends, words = word_ends(draft.tokens, self.tokenizer, self._detokenizer, self._words)
-            ended = draft.tokens[-1] == self.tokenizer.end_id or len(draft.tokens) >= MAX_WORD_TOKENS * (len(ends) + 1)
+            ends, words = word_ends(tape.tokens, self.tokenizer, segment.detokenizer, segment.words)
+            longest = MAX_WORD_TOKENS * (len(ends) + 1)
+            ended = tape.tokens[-1] == self.tokenizer.end_id or len(tape.tokens) >= longest
             if ended or len(ends) >= horizon or self._loops(words):
                 break
-            yield from self._extend()
-        agreed = draft.agreed(evidence.agree)
-        self._state.agreed = sum(1 for end in ends if end <= agreed)
+            yield from self._pass()
+        agreed = tape.agreed(evidence.agree)
+        self._state.evidence = {"agreed": sum(1 for end in ends if end <= agreed)}
         return words
 
     def _loop_token(self, token: int) -> int | None:
         """The first token of the word that would go on in a loop, at the start of a word."""
-        if self._words.pending and not self._at_lookahead(token):
+        if self._segment.words.pending and not self._at_lookahead(token):
             return None
-        word = self._loops([self._words.pending] if self._words.pending else [])
+        word = self._loops([self._segment.words.pending] if self._segment.words.pending else [])
         return next(iter(self.tokenizer.encode_word(word, first=False)), None) if word else None
 
     def _loops(self, words: list[str]) -> str | None:
@@ -294,27 +266,8 @@ class Stream:
         shown = [] if isinstance(self.policy.evidence, Revision) else self.target[target:]
         return loop_continuation(shown + words, self.source[source:])
 
-    def _forward(self, rows: int = 1, banned: int | None = None) -> Generator[Request, Answer, Prediction]:
-        segment = self._segment
-        request = Forward(
-            segment.unfed_source, segment.unfed_target, segment.take_back, segment.fresh, rows, banned, self._decides()
-        )
-        segment.last_fed = segment.unfed_target[-1]
-        segment.unfed_source, segment.unfed_target, segment.take_back, segment.fresh = [], [], 0, False
-        answer = yield request
-        assert isinstance(answer, Prediction)
-        return answer
-
-    def _decides(self) -> bool:
-        """Whether the policy judges what comes next: where the source goes on, at a word's first token.
-
-        Where tokens do not say that a word is complete, any token may turn out to be the first of the next.
-        """
-        inside_a_word = self._words.pending and self.tokenizer.space_after
-        return isinstance(self.policy.evidence, Glance) and not self._state.source_finished and not inside_a_word
-
-    def _revise_segment(self) -> Generator[Request, Answer, bool]:
-        """As `_write_segment` for a policy that shows its draft and corrects it; nothing is final before the end."""
+    def _revise_segment(self) -> Steps[bool]:
+        """Translates to the end of a segment for a policy that shows its draft and corrects it; as `_write_segment`."""
         evidence = self.policy.evidence
         assert isinstance(evidence, Revision)
         while True:

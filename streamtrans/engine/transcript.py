@@ -1,4 +1,4 @@
-"""What one sentence's events amount to: the words that stayed, and when each came."""
+"""The sum of one sentence's events: the words that stayed, and when each came."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

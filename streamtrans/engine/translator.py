@@ -1,13 +1,19 @@
 """A model with its tokenizer and settings: where sessions come from."""
 
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from math import inf
 from pathlib import Path
 from typing import Any
 
-from streamtrans.engine.instruments import AttentionInstrument, ChoiceInstrument, Instrument, RegretInstrument
+from streamtrans.engine.instruments import Instrument, instrument_for
+from streamtrans.engine.lockstep import LockstepRunner
+from streamtrans.engine.passes import Runner
 from streamtrans.engine.session import Session
+from streamtrans.engine.single import SingleRunner
+from streamtrans.engine.stream import Stream
 from streamtrans.errors import ModelError, UsageError
 from streamtrans.models.loading import load_checkpoint, name_of
 from streamtrans.models.qwen2_streaming.attention_recorder import Heads
@@ -15,15 +21,17 @@ from streamtrans.models.qwen2_streaming.model import Model
 from streamtrans.models.qwen2_streaming.regret_head import RegretHead, load_regret_head
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import Policy, make_policy
-from streamtrans.policies.base import Attention, NextToken, Regret
 from streamtrans.text.tokenizer import Tokenizer, load_tokenizer
+
+DRAFTS = 2
+"""Tokens of a draft that a READ of a single stream verifies: two save a fifth of the passes, and more save no more."""
 
 
 @dataclass(frozen=True)
 class Translator:
-    """What is needed to translate; one may serve many sessions, one after the other or in turn.
+    """A model, its tokenizer and its settings; one may serve many sessions, one after the other or in turn.
 
-    directory: of the checkpoint, or of the adapter that makes other weights of it, with what only some policies need.
+    directory: of the checkpoint, or of the adapter merged into it; holds parts that only some policies need.
     """
 
     model: Model
@@ -31,9 +39,19 @@ class Translator:
     settings: TranslationSettings
     directory: Path = Path()
 
-    def session(self, policy: Policy | None = None) -> Session:
-        """A new live stream, with the checkpoint's own policy unless one is given."""
-        return Session(self, policy or self.default_policy)
+    def session(self, policy: Policy | None = None, clock: Callable[[], float] = time.perf_counter) -> Session:
+        """A new live stream, with the checkpoint's own policy unless one is given; clock: seconds."""
+        policy = policy or self.default_policy
+        stream = Stream(self.tokenizer, self.settings, policy, drafts=DRAFTS)
+        return Session(stream, self.runner(policy), clock)
+
+    def runner(self, policy: Policy) -> Runner:
+        """Makes the passes of one stream; ModelError if the checkpoint lacks something that the policy needs."""
+        return SingleRunner(self.model, self.instrument(policy))
+
+    def lockstep(self, policy: Policy) -> Callable[[Sequence[Sequence[int]]], LockstepRunner]:
+        """Returns a function from the source tokens of many streams to their runner; ModelError as `runner`."""
+        return partial(LockstepRunner, self.model, instrument=self.instrument(policy))
 
     @cached_property
     def default_policy(self) -> Policy:
@@ -46,12 +64,8 @@ class Translator:
             raise ModelError(f"config.json: streamtrans.policy cannot be: {error}") from error
 
     def instrument(self, policy: Policy) -> Instrument | None:
-        """What finds the evidence that a policy asks for; ModelError where the checkpoint lacks what it needs."""
-        if isinstance(policy.evidence, NextToken):
-            return ChoiceInstrument()
-        if isinstance(policy.evidence, Regret):
-            return RegretInstrument(self._regret_head)
-        return AttentionInstrument(self._alignment_heads) if isinstance(policy.evidence, Attention) else None
+        """The instrument for a policy's evidence; ModelError if the checkpoint lacks something that it needs."""
+        return instrument_for(policy.evidence, lambda: self._regret_head, lambda: self._alignment_heads)
 
     @cached_property
     def _regret_head(self) -> RegretHead:

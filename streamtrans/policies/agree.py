@@ -36,4 +36,4 @@ class Agree:
 
     def decide(self, state: PolicyState) -> Action:
         """WRITE while more than `hold` words are agreed."""
-        return Action.WRITE if state.agreed > self.hold else Action.READ
+        return Action.WRITE if state.evidence["agreed"] > self.hold else Action.READ

@@ -25,4 +25,5 @@ class AlignAtt:
 
     def decide(self, state: PolicyState) -> Action:
         """WRITE when the model looks further back."""
-        return Action.WRITE if state.attended <= state.source_read - self.last else Action.READ
+        attended = state.word_at(state.evidence["attended"])
+        return Action.WRITE if attended <= state.source_read - self.last else Action.READ

@@ -1,5 +1,7 @@
-"""What a policy is: it looks at what was read and written, and says READ or WRITE."""
+"""The contract of a policy: from what was read and written it decides between READ and WRITE."""
 
+from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
@@ -12,26 +14,30 @@ class Action(Enum):
     WRITE = "write"
 
 
-@dataclass(frozen=True)
-class NextToken:
-    """Evidence: what the model thinks of the next target token, given what has been read."""
+class Glance:
+    """Evidence that comes with the pass that predicts the next target token."""
 
 
 @dataclass(frozen=True)
-class Regret:
-    """Evidence: how much of the next token's probability the next source words are expected to take away."""
+class NextToken(Glance):
+    """The model's certainty: `probability` of the best next token, and `entropy` of the choice in nats."""
 
 
 @dataclass(frozen=True)
-class Attention:
-    """Evidence: which source word the model looks at for the next token."""
+class Regret(Glance):
+    """`regret`, from 0 to 1: the share of the next token's probability that the next source words would take away."""
+
+
+@dataclass(frozen=True)
+class Attention(Glance):
+    """`attended`: the source token, from 0, that the model looks at most; see `PolicyState.word_at`."""
 
 
 @dataclass(frozen=True)
 class Continuation:
-    """Evidence: how the model would go on, up to `horizon` words beyond the written ones (None: to the end).
+    """`agreed`: words of the model's own continuation that have settled, up to `horizon` (None: to the end).
 
-    A word counts as agreed when the last `agree` continuations, each with one more source word, have had it.
+    A word has settled when the last `agree` continuations, each with one more source word, have had it.
     """
 
     agree: int = 2
@@ -40,16 +46,13 @@ class Continuation:
 
 @dataclass(frozen=True)
 class Revision:
-    """No decisions: the whole tentative translation is shown and corrected as the source comes.
+    """No evidence and no decisions: the whole tentative translation is shown and corrected as the source comes.
 
     Its last `mask_words` words are held back until the source has ended.
     """
 
     mask_words: int = 0
 
-
-Glance = NextToken | Regret | Attention
-"""Evidence that comes with the pass that predicts the next target token."""
 
 Calibrated = Regret | Attention
 """Evidence that a checkpoint must have been calibrated for."""
@@ -59,13 +62,11 @@ Evidence = Glance | Continuation | Revision | None
 
 @dataclass
 class PolicyState:
-    """What a policy may know of the current sentence; all counts in words.
+    """The current sentence as a policy sees it; all counts in words.
 
     clause_end, sentence_end: source words up to and including the last word read that closes a clause (a sentence),
-    0 before there is one. source_finished: the end of the source has been read too. With `NextToken` evidence:
-    probability of the best next token, entropy of the choice in nats. With `Regret` evidence: the regret, from 0 to 1.
-    With `Attention` evidence: the number, from 1, of the word attended to most. With `Continuation` evidence: agreed
-    words beyond the written ones.
+    0 before there is one. source_finished: the end of the source has been read too. word_ends: source tokens up to and
+    including each word read. evidence: by the names that the policy's kind of evidence explains.
     """
 
     source_read: int = 0
@@ -73,16 +74,17 @@ class PolicyState:
     target_written: int = 0
     clause_end: int = 0
     sentence_end: int = 0
-    probability: float = 1.0
-    entropy: float = 0.0
-    regret: float = 0.0
-    attended: int = 0
-    agreed: int = 0
+    word_ends: list[int] = field(default_factory=list)
+    evidence: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def lag(self) -> int:
         """Source words read beyond target words written."""
         return self.source_read - self.target_written
+
+    def word_at(self, token: float) -> int:
+        """The number, from 1, of the source word that holds a source token, from 0."""
+        return 1 + bisect_right(self.word_ends, token)
 
 
 class Policy(Protocol):
@@ -97,10 +99,13 @@ class Policy(Protocol):
 
     @property
     def evidence(self) -> Evidence:
-        """What the engine must find out before each decision; None for policies that only count."""
+        """The evidence to find before each decision; None for policies that only count."""
 
     def decide(self, state: PolicyState) -> Action:
-        """READ or WRITE; must not change the state, nor remember earlier calls."""
+        """READ or WRITE; must not change the state, nor remember earlier calls.
+
+        A policy with a field `min_wait` is not asked, and no evidence is found, while fewer words are untranslated.
+        """
 
 
 def revises(policy: Policy) -> bool:

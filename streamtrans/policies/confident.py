@@ -34,5 +34,6 @@ class Confident:
 
     def decide(self, state: PolicyState) -> Action:
         """WRITE when sure, or at the latest allowed moment."""
-        sure = state.probability >= self.threshold and state.entropy <= self.max_entropy
+        evidence = state.evidence
+        sure = evidence["probability"] >= self.threshold and evidence["entropy"] <= self.max_entropy
         return within_waits(state, self.min_wait, self.max_wait, sure)

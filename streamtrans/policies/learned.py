@@ -29,4 +29,4 @@ class Learned:
 
     def decide(self, state: PolicyState) -> Action:
         """WRITE when little can be lost, or at the latest allowed moment."""
-        return within_waits(state, self.min_wait, self.max_wait, state.regret < self.threshold)
+        return within_waits(state, self.min_wait, self.max_wait, state.evidence["regret"] < self.threshold)

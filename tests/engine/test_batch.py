@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamtrans.engine import session as session_module
-from streamtrans.engine.batch import WINDOW, BatchEngine, translate_lines
+from streamtrans.engine import single
+from streamtrans.engine.batch import WINDOW, BatchEngine
 from streamtrans.policies import Agree, AlignAtt, Boundary, Confident, Learned, MaxLag, Retranslate, WaitK, WaitKFlush
 
 TIE = 1e-3
@@ -31,6 +31,10 @@ POLICIES = [
 ]  # fmt: skip
 
 
+def translated(translator, lines, policy, batch_size=None):
+    return BatchEngine(translator, policy, batch_size).translate(lines)
+
+
 def seen(events):
     return [(e.type, e.sentence, e.index, e.text, e.delay) for e in events]
 
@@ -38,22 +42,22 @@ def seen(events):
 def smallest_margin(translator, policy, line, monkeypatch):
     """How close the two best tokens of any choice in a session come, or what is judged to where it would be judged
     otherwise; choices of a banned token aside."""
-    margins, answers = [np.inf], session_module.answers
+    margins, predict = [np.inf], single.predict
 
     def noting(requests, hidden, logits, instrument, recorder):
         best = np.sort(np.array(logits[0]), axis=-1)[-requests[0].rows :]
         margins.append(float((best[:, -1] - best[:, -2]).min()))
-        found = answers(requests, hidden, logits, instrument, recorder)
-        if requests[0].evidence and not isinstance(policy, AlignAtt):
-            judged = found[0].regret if isinstance(policy, Learned) else found[0].probability
-            margins.append(abs(judged - policy.threshold))
+        found = predict(requests, hidden, logits, instrument, recorder)
+        if not isinstance(policy, AlignAtt):
+            name = "regret" if isinstance(policy, Learned) else "probability"
+            margins.extend(abs(evidence[name] - policy.threshold) for evidence in found[0].evidence)
         if recorder is not None:
-            looks = np.sort(np.array(recorder.weights[0, :, -1].mean(axis=0)))
-            margins.append(looks[-1] - looks[-2] if len(looks) > 1 else np.inf)
+            looks = np.sort(np.array(recorder.by_row().mean(axis=1)), axis=-1)
+            margins.append(float((looks[:, -1] - looks[:, -2]).min()) if looks.shape[1] > 1 else np.inf)
         return found
 
     with monkeypatch.context() as patch:
-        patch.setattr(session_module, "answers", noting)
+        patch.setattr(single, "predict", noting)
         translator.session(policy).feed_line(line)
     return min(margins)
 
@@ -73,7 +77,7 @@ def assert_same(translator, policy, lines, found, monkeypatch):
 
 @pytest.mark.parametrize("policy", POLICIES, ids=str)
 def test_the_embedded_model_gives_the_events_of_a_session(en_pt, policy, monkeypatch):
-    found = list(translate_lines(en_pt, LINES, policy, batch_size=6))
+    found = list(translated(en_pt, LINES, policy, batch_size=6))
     assert assert_same(en_pt, policy, LINES, found, monkeypatch) <= 1
     assert not any(e.time_ms for _, events in found for e in events)
 
@@ -85,7 +89,7 @@ line = st.lists(words, max_size=30).map(" ".join)
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(line, max_size=12), policy=st.sampled_from(POLICIES), batch_size=st.integers(1, 9))
 def test_any_lines_and_any_batch_size(random_translator, lines, policy, batch_size, monkeypatch):
-    found = list(translate_lines(random_translator, lines, policy, batch_size))
+    found = list(translated(random_translator, lines, policy, batch_size))
     assert_same(random_translator, policy, lines, found, monkeypatch)
 
 
@@ -93,7 +97,7 @@ def test_long_lines_are_cut_and_counted(random_translator, monkeypatch):
     lines = ["a b c", " ".join("abcdefghij" * 5), "d e"]
     engine = BatchEngine(random_translator, WaitK(3), batch_size=4)
     found = list(engine.translate(lines))
-    assert engine.segmented == 1
+    assert engine.cuts == 1
     assert_same(random_translator, WaitK(3), lines, found, monkeypatch)
 
 
@@ -102,7 +106,7 @@ def test_a_word_that_loses_its_end_is_counted_too(random_translator):
     engine, session = BatchEngine(random_translator, WaitK(1)), random_translator.session(WaitK(1))
     list(engine.translate([line]))
     session.feed_line(line)
-    assert engine.segmented == (session.segmented > 0) == 1
+    assert engine.cuts == (session.cuts > 0) == 1
 
 
 @pytest.mark.parametrize("policy", [WaitK(2), Agree(2), Confident(0.6)], ids=str)
@@ -111,9 +115,9 @@ def test_a_prompt_is_read_at_the_start_of_each_segment(random_translator, policy
     tokenizer.prompt_ids, tokenizer.start_ids = [11, 12, 13, 14], [7, 8, 2]
     prompted = replace(random_translator, tokenizer=tokenizer)
     lines = ["a b c", " ".join("abcdefghij" * 5), "", "d e"]
-    found = list(translate_lines(prompted, lines, policy, batch_size=4))
+    found = list(translated(prompted, lines, policy, batch_size=4))
     assert_same(prompted, policy, lines, found, monkeypatch)
-    assert [seen(e) for _, e in found] != [seen(e) for _, e in translate_lines(random_translator, lines, policy)]
+    assert [seen(e) for _, e in found] != [seen(e) for _, e in translated(random_translator, lines, policy)]
 
 
 def test_results_come_in_order_and_no_more_is_read_than_a_window(en_pt):
@@ -124,7 +128,7 @@ def test_results_come_in_order_and_no_more_is_read_than_a_window(en_pt):
             read.append(number)
             yield "Good morning, my friend." if number % 2 else "Yes"
 
-    results = translate_lines(en_pt, source(), WaitK(1), batch_size=4)
+    results = translated(en_pt, source(), WaitK(1), batch_size=4)
     assert next(results)[0] == 0
     assert len(read) <= WINDOW * 4
     assert [next(results)[0] for _ in range(30)] == list(range(1, 31))
@@ -133,8 +137,8 @@ def test_results_come_in_order_and_no_more_is_read_than_a_window(en_pt):
 
 def test_a_list_may_be_read_ahead_and_gives_the_same(en_pt):
     lines = LINES * 3
-    assert [seen(e) for _, e in translate_lines(en_pt, lines, WaitK(2), 4)] == [
-        seen(e) for _, e in translate_lines(en_pt, iter(lines), WaitK(2), 4)
+    assert [seen(e) for _, e in translated(en_pt, lines, WaitK(2), 4)] == [
+        seen(e) for _, e in translated(en_pt, iter(lines), WaitK(2), 4)
     ]
 
 
@@ -143,9 +147,9 @@ def test_a_margin_is_that_of_the_closest_choice(en_pt, monkeypatch):
 
 
 def test_a_stream_that_reads_otherwise_than_planned_is_a_bug_and_said_so(en_pt):
-    from streamtrans.engine.lockstep import Lockstep
-    from streamtrans.engine.requests import Forward
+    from streamtrans.engine.lockstep import LockstepRunner
+    from streamtrans.engine.passes import Forward
 
-    group = Lockstep(en_pt.model, [[10, 11, 12]])
+    group = LockstepRunner(en_pt.model, [[10, 11, 12]])
     with pytest.raises(RuntimeError, match="planned"):
         group.answer([Forward([10, 99], [2])])

@@ -1,12 +1,13 @@
 from copy import copy
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamtrans.engine.requests import Prediction
+from streamtrans.engine.passes import Prediction
+from streamtrans.engine.session import Session
+from streamtrans.engine.stream import Stream
 from streamtrans.errors import DataError, UsageError
 from streamtrans.policies import Boundary, Confident, MaxLag, WaitK, WaitKFlush
 
@@ -89,7 +90,7 @@ def test_long_input_without_punctuation_is_segmented(random_translator):
     session = random_translator.session(WaitK(2))
     found = session.feed("word " * 100) + session.finish()
     assert [e.delay for e in found if e.type == "read"] == list(range(1, 101))
-    assert session.segmented == 6
+    assert session.cuts == 6
     assert [e.type for e in found].count("end") == 1
     assert max(e.delay for e in found if e.type == "write") == 100
 
@@ -98,14 +99,14 @@ def test_a_segment_closes_at_the_first_clause_mark_beyond_its_limit(random_trans
     session = random_translator.session(WaitK(float("inf")))
     found = session.feed("a b c d e f g h i, j k l m, n o p\n")
     assert next(e.delay for e in found if e.type == "write") == 13
-    assert session.segmented == 1
+    assert session.cuts == 1
 
 
 def test_a_sentence_within_the_limit_is_never_cut(random_translator):
     session = random_translator.session(WaitK(float("inf")))
     found = session.feed("a b c d e f g h i, j, k, l\n")
     assert next(e.delay for e in found if e.type == "write") == 12
-    assert session.segmented == 0
+    assert session.cuts == 0
 
 
 def test_end_mark_right_after_a_full_segment_writes_nothing_new(random_translator):
@@ -142,10 +143,11 @@ def test_a_word_of_many_tokens_does_not_end_the_sentence(en_pt, long):
 
 
 def test_an_endless_word_is_cut(random_translator):
-    session = random_translator.session(WaitK(1))
+    runner = Noting(random_translator.runner(WaitK(1)))
+    session = Session(Stream(random_translator.tokenizer, random_translator.settings, WaitK(1)), runner)
     assert session.feed("x" * 5000 + " and more\n")[-1].type == "end"
-    assert session.segmented >= 1
-    assert max(len(layer) for layer in session.runner._cache) < 1000
+    assert session.cuts >= 1
+    assert sum(len(request.source) + len(request.target) - request.take_back for request in runner.requests) < 1000
 
 
 def test_bytes_that_are_not_utf8(random_translator):
@@ -180,10 +182,19 @@ def test_events_as_json(en_pt):
 
 
 def test_the_clock_is_the_callers(en_pt):
-    from streamtrans.engine.session import Session
-
-    session = Session(en_pt, WaitK(1), clock=lambda: 7.0)
+    session = en_pt.session(WaitK(1), clock=lambda: 7.0)
     assert {event.time_ms for event in session.feed("Hello there ")} == {0.0}
+
+
+class Noting:
+    """A runner that notes what another one is asked."""
+
+    def __init__(self, runner):
+        self._runner, self.requests = runner, []
+
+    def answer(self, requests):
+        self.requests += requests
+        return self._runner.answer(requests)
 
 
 class ScriptedRunner:
@@ -193,26 +204,22 @@ class ScriptedRunner:
         self._says = says
         self._source = self._target = 0
 
-    def forward(self, request):
+    def answer(self, requests):
+        (request,) = requests
         self._source += len(request.source)
         self._target += len(request.target) - request.take_back
-        return Prediction([self._says(self._source, self._target - 1)])
+        return [Prediction([self._says(self._source, self._target - 1)])]
 
 
 def test_what_opens_the_target_is_read_again_with_more_source(en_pt):
     """Training lets all of it see what the first word sees; afterwards only the last token is fed again."""
     tokenizer = copy(en_pt.tokenizer)
     tokenizer.start_ids = [7, 8, 2]
-    session = replace(en_pt, tokenizer=tokenizer).session(Confident(1.0, min_wait=1, max_wait=3))
-    passes, forward = [], session.runner.forward
-
-    def noting(request):
-        passes.append((request.take_back, request.target))
-        return forward(request)
-
-    session.runner.forward = noting
-    events = session.feed_line("the cat sat on a mat")
+    policy = Confident(1.0, min_wait=1, max_wait=3)
+    runner = Noting(en_pt.runner(policy))
+    events = Session(Stream(tokenizer, en_pt.settings, policy), runner).feed_line("the cat sat on a mat")
     assert next(e.delay for e in events if e.type == "write") == 3
+    passes = [(request.take_back, request.target) for request in runner.requests]
     assert passes[:3] == [(0, [7, 8, 2]), (3, [7, 8, 2]), (3, [7, 8, 2])]
     assert all(take_back <= 1 for take_back, _ in passes[3:])
 
@@ -227,7 +234,32 @@ def test_an_end_mark_before_the_end_of_source_is_one_read(en_pt):
             return en_pt.tokenizer.end_id
         return (word if written % 2 else other)[0]
 
-    session = en_pt.session(WaitK(2))
-    session.runner = ScriptedRunner(says)
+    session = Session(Stream(en_pt.tokenizer, en_pt.settings, WaitK(2)), ScriptedRunner(says))
     found = session.feed_line("a a a a a a a a")
     assert [e.delay for e in found if e.type == "write"] == [2, 4, 4, 5, 6, 7, 8, 8]
+
+
+def test_what_was_translated_before_an_error_is_not_lost(random_translator):
+    given = random_translator.session(WaitK(1)).feed("ok then ")
+    session = random_translator.session(WaitK(1))
+    with pytest.raises(DataError, match="0xff"):
+        session.feed(b"ok then \xff more")
+    assert [(e.type, e.text) for e in session.feed("")] == [(e.type, e.text) for e in given]
+    one_by_one = random_translator.session(WaitK(1)).events(b"ok then \xff more")
+    assert [next(one_by_one).text for _ in given] == [e.text for e in given]
+    with pytest.raises(DataError, match="0xff"):
+        next(one_by_one)
+
+
+def test_an_iterator_left_early_owes_nothing_to_the_next_call(random_translator):
+    """Whoever stops listening in the middle of a word's work still gets the rest of it, in order."""
+    whole = random_translator.session(WaitK(1))
+    expected = whole.feed("one ") + whole.finish()
+    for stop in range(len(expected) - 2):
+        session = random_translator.session(WaitK(1))
+        events = session.events("one ")
+        taken = [event for _, event in zip(range(stop), events, strict=False)]
+        events.close()
+        if not stop:
+            taken += session.feed("one ")
+        assert [(e.type, e.text) for e in taken + session.finish()] == [(e.type, e.text) for e in expected]

@@ -77,7 +77,9 @@ def test_learned_waits_for_little_regret_within_its_bounds():
         (1, 0, 0.0, Action.READ), (2, 0, 0.1, Action.WRITE), (3, 0, 0.2, Action.READ), (4, 0, 0.9, Action.WRITE),
         (4, 1, 0.9, Action.READ),
     ]:  # fmt: skip
-        assert policy.decide(PolicyState(source_read=read, target_written=written, regret=regret)) is action
+        assert (
+            policy.decide(PolicyState(source_read=read, target_written=written, evidence={"regret": regret})) is action
+        )
 
 
 def test_alignatt_writes_while_the_last_words_are_not_looked_at():
@@ -87,7 +89,10 @@ def test_alignatt_writes_while_the_last_words_are_not_looked_at():
         (3, 2, Action.WRITE),
         (3, 3, Action.READ),
     ]:
-        assert AlignAtt(last).decide(PolicyState(source_read=5, attended=attended)) is action
+        state = PolicyState(source_read=5, word_ends=[2, 4, 6, 8, 10], evidence={"attended": 2 * attended - 1})
+        assert AlignAtt(last).decide(state) is action
+        state.evidence = {"attended": 2 * attended - 2}  # the first token of the word, not its last
+        assert AlignAtt(last).decide(state) is action
     with pytest.raises(UsageError, match="alignatt: last is 0"):
         AlignAtt(0)
 

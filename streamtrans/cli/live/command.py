@@ -96,7 +96,7 @@ def translate_pipe(session: "Session", pause: float | None, as_json: bool) -> in
 
 def words_of(session: "Session") -> Words:
     """The writer of plain words that suits a session."""
-    return Words(session.translator.settings.target_language or "", revises(session.policy))
+    return Words(session.settings.target_language or "", revises(session.policy))
 
 
 class _Pipe:
@@ -123,4 +123,4 @@ class _Pipe:
         for event in events:
             if text := self._write(event):
                 print(text, end="", flush=True)
-        self._warn(self._session.segmented)
+        self._warn(self._session.cuts)

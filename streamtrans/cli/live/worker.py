@@ -88,13 +88,13 @@ class Worker:
 
     def _serve(self) -> None:
         session = self._open()
-        settings = session.translator.settings
+        settings = session.settings
         self._tell(Opened(settings.source_language or "", settings.target_language or "", session.policy))
         while not session.finished and not self._stopping:
             self._work(session, self._tasks.get())
 
     def _work(self, session: "Session", task: str | Task) -> None:
-        segmented = session.segmented
+        segmented = session.cuts
         if isinstance(task, str):
             for character in task:  # one at a time: a pasted page shows its first words at once
                 if self._stopping:
@@ -102,7 +102,7 @@ class Worker:
                 self._tell(*session.feed(character))
         else:
             self._tell(*(session.finish() if task is Task.FINISH else session.end_sentence()))
-        if session.segmented and not segmented:
+        if session.cuts and not segmented:
             self._tell(Segmented())
 
     def _tell(self, *messages: Message) -> None:

@@ -150,7 +150,7 @@ def _run(
     runs, scores = [], []
     policies = choice.policies(test_set.translator.default_policy)
     for policy in policies:
-        test_set.translator.instrument(policy)  # complains now of a model that cannot, not after other runs
+        test_set.translator.runner(policy)  # complains now of a model that cannot, not after other runs
     for policy in policies:
         name = run_name(policy)
         folder = None

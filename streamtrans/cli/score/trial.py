@@ -77,7 +77,7 @@ class TestSet:
         engine = self._engine(policy, batch_size, sequential)
         with progress(run_name(policy), len(self.sources), done, shown and ranks.leads) as advance:
             for number, events in engine.translate(self.sources[done:]):
-                self._warn(engine.segmented)
+                self._warn(engine.cuts)
                 index = done + number
                 instance = as_instance(index, events, settings, self.references[index], word_ms)
                 instances.append(instance)

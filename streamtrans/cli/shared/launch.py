@@ -37,7 +37,7 @@ PATIENCE = 600.0
 class Engine(Protocol):
     """What translates lines: `BatchEngine`, `SequentialEngine`, or either of them on several ranks."""
 
-    segmented: int
+    cuts: int
 
     def translate(self, lines: Iterable[str]) -> "Iterator[tuple[int, list[Event]]]":
         """(number from 0, events) of each line, in order."""
@@ -155,15 +155,15 @@ class _Spread:
 
     def __init__(self, ranks: Ranks, engine: Engine, chunk: int):
         self._ranks, self._engine, self._chunk = ranks, engine, chunk
-        self.segmented = 0
+        self.cuts = 0
 
     def translate(self, lines: Iterable[str]) -> "Iterator[tuple[int, list[Event]]]":
         ranks, numbered = self._ranks, iter(lines)
         base = 0
         while chunk := list(islice(numbered, self._chunk * ranks.size)):
             own = [_packed(events) for _, events in self._engine.translate(chunk[ranks.rank :: ranks.size])]
-            shares = ranks.gather({"segmented": self._engine.segmented, "lines": own})
-            self.segmented = sum(share["segmented"] for share in shares)
+            shares = ranks.gather({"cuts": self._engine.cuts, "lines": own})
+            self.cuts = sum(share["cuts"] for share in shares)
             if ranks.leads:
                 for number in range(len(chunk)):
                     yield base + number, _unpacked(shares[number % ranks.size]["lines"][number // ranks.size])

@@ -46,6 +46,14 @@ class AttentionRecorder:
         """Attention weights (B, heads, R, S), heads by layer."""
         return mx.concatenate(self._found, axis=1)
 
+    def by_row(self) -> mx.array:
+        """The weights with the tokens of all batch rows one after the other, (B·R, heads, S)."""
+        return self.weights.swapaxes(1, 2).flatten(0, 1)
+
+    def read_by_row(self) -> list[int]:
+        """`read` for each of these, (B·R,)."""
+        return [count for count in self.read for _ in range(self._rows)]
+
 
 def last_read(weights: mx.array, read: mx.array, count: int) -> mx.array:
     """Pick from weights (N, heads, S) the last `count` of the first `read` (N,): (N, heads, count).
