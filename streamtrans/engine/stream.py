@@ -28,6 +28,7 @@ from streamtrans.engine.requests import (
 )
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies.base import Action, Continuation, Glance, Policy, PolicyState, Revision
+from streamtrans.text.carry import Carrier, Plain
 from streamtrans.text.tokenizer import Tokenizer
 from streamtrans.text.words import TargetWords, ends_clause, ends_sentence, join
 
@@ -65,6 +66,7 @@ class _Segment:
         self.fresh = True
         self.draft = Draft()
         self.stale = False  # something was read since the draft was made
+        self.written: list[str] = []  # target words, as the model wrote them
         self.word_tokens = 0
         self.closed_words = 0  # target words that were closed for their length
 
@@ -72,8 +74,8 @@ class _Segment:
 class Stream:
     """Translates one stream of sentences with one policy; `events` collects what happened until the driver takes it."""
 
-    def __init__(self, tokenizer: Tokenizer, settings: TranslationSettings, policy: Policy):
-        self.tokenizer, self.settings, self.policy = tokenizer, settings, policy
+    def __init__(self, tokenizer: Tokenizer, settings: TranslationSettings, policy: Policy, carry: bool = True):
+        self.tokenizer, self.settings, self.policy, self._carries = tokenizer, settings, policy, carry
         self._source_language = settings.source_language or ""
         self._target_language = settings.target_language or ""
         self.events: list[Event] = []
@@ -90,6 +92,8 @@ class Stream:
         self._segment = _Segment(self.tokenizer, (len(self.source), len(self.target)))
         self._detokenizer = self.tokenizer.detokenizer()
         self._words = TargetWords(self._target_language)
+        languages = self._source_language, self._target_language
+        self._carrier = Carrier(self.tokenizer.spells, *languages) if self._carries else Plain()
 
     @property
     def _state(self) -> PolicyState:
@@ -97,13 +101,20 @@ class Stream:
 
     def run(self) -> Run:
         """Sentence after sentence, for ever; closed by its driver."""
-        translate = self._revise_segment if isinstance(self.policy.evidence, Revision) else self._write_segment
         while True:
-            while not (yield from translate()):
+            while not (yield from self._translate_segment()):
                 self._begin_segment()
             self._note(End, len(self.target), join(self.target, self._target_language))
             self.sentence += 1
             self._begin_sentence()
+
+    def _translate_segment(self) -> Generator[Request, Answer, bool]:
+        """As `_write_segment`, whatever the policy; what was carried and never came back follows."""
+        revises = isinstance(self.policy.evidence, Revision)
+        sentence_ended = yield from self._revise_segment() if revises else self._write_segment()
+        if not revises:
+            self._show_next(self._carrier.owed())
+        return sentence_ended
 
     def _write_segment(self) -> Generator[Request, Answer, bool]:
         """Translates to the end of a segment; true if the sentence ended there too."""
@@ -136,7 +147,7 @@ class Stream:
             return self._finish_source()
         assert isinstance(item, SourceWord)
         state = self._state
-        self._take_in(self.tokenizer.encode_word(item.text, state.source_read == 0))
+        self._take_in(self._carrier.read(item.text))
         state.source_read += 1
         if ends_sentence(item.text, self._source_language, state.source_read == 1):
             state.sentence_end = state.source_read
@@ -151,8 +162,9 @@ class Stream:
             self._finish_source()
         return False
 
-    def _take_in(self, tokens: list[int]) -> None:
+    def _take_in(self, text: str) -> None:
         segment = self._segment
+        tokens = self.tokenizer.encode_word(text, not segment.source_tokens) if text else []
         if len(tokens) > MAX_SOURCE_WORD_TOKENS:
             self.segmented += 1
             tokens = tokens[:MAX_SOURCE_WORD_TOKENS]
@@ -162,6 +174,8 @@ class Stream:
         segment.longest_word = max(segment.longest_word, len(tokens))
 
     def _finish_source(self) -> bool:
+        if rest := self._carrier.finish():
+            self._take_in(rest)
         self._segment.unfed_source.append(self.tokenizer.end_id)
         self._state.source_finished = True
         return True
@@ -173,8 +187,8 @@ class Stream:
 
     def _write_word(self) -> Generator[Request, Answer, bool]:
         """Writes tokens until a word is complete; false if the model, or a limit, says that nothing more is to come."""
-        segment, before = self._segment, len(self.target)
-        while len(self.target) == before:
+        segment, before = self._segment, self._state.target_written
+        while self._state.target_written == before:
             ended = self._target_too_long() or (yield from self._predict()) == self.tokenizer.end_id
             if ended:
                 if self._state.source_finished:
@@ -290,9 +304,7 @@ class Stream:
 
     def _loops(self, words: list[str]) -> str | None:
         """The word that would go on in a loop, once these are written in this segment too."""
-        source, target = self._segment.base
-        shown = [] if isinstance(self.policy.evidence, Revision) else self.target[target:]
-        return loop_continuation(shown + words, self.source[source:])
+        return loop_continuation(self._segment.written + words, self.source[self._segment.base[0] :])
 
     def _forward(self, rows: int = 1, banned: int | None = None) -> Generator[Request, Answer, Prediction]:
         segment = self._segment
@@ -322,7 +334,8 @@ class Stream:
             finished = self._state.source_finished
             if self._segment.source_tokens:
                 words = yield from self._look_ahead(Continuation(horizon=None))
-                self._show(words if finished else words[: max(0, len(words) - evidence.mask_words)])
+                words = words if finished else words[: max(0, len(words) - evidence.mask_words)]
+                self._show(self._carrier.shown(words, finished))
             if finished:
                 return sentence_ended
 
@@ -347,9 +360,14 @@ class Stream:
 
     def _write(self, words: list[str]) -> None:
         for word in words:
-            self.target.append(word)
             self._state.target_written += 1
             self._segment.word_tokens = 0
+            self._segment.written.append(word)
+            self._show_next(self._carrier.write(word))
+
+    def _show_next(self, words: list[str]) -> None:
+        for word in words:
+            self.target.append(word)
             self._note(Write, len(self.target) - 1, word)
 
     def _note(self, kind: type[Event], index: int, text: str) -> None:

@@ -41,6 +41,9 @@ class Tokenizer(Protocol):
     def encode_word(self, word: str, first: bool) -> list[int]:
         """Token ids of one word alone, with its boundary mark; `first` in its text or not."""
 
+    def spells(self, text: str) -> bool:
+        """Whether the vocabulary has the text in pieces of whole characters: no unknown one, no single bytes."""
+
     def begins_word(self, token: int) -> bool:
         """Whether the token has the space in front, so that the word before it is complete; needs not `space_after`."""
 
@@ -90,6 +93,14 @@ class SentencePieceTokenizer:
     def encode_word(self, word: str, first: bool) -> list[int]:
         """Token ids of the word, the last of which carries the space after it."""
         return list(self._encode(word))
+
+    def spells(self, text: str) -> bool:
+        """As in `Tokenizer`."""
+        return all(token in self._whole_pieces for token in self._encode(text)) if text else True
+
+    @cached_property
+    def _whole_pieces(self) -> frozenset[int]:
+        return frozenset(token for token, (text, _) in enumerate(self.pieces) if text)
 
     def begins_word(self, token: int) -> bool:
         """Never: the space is a suffix."""
@@ -163,6 +174,10 @@ class HuggingFaceTokenizer:
     def encode_word(self, word: str, first: bool) -> list[int]:
         """Token ids of the word, a space in front of it unless it is the first."""
         return list(self._encode(word if first else " " + word))
+
+    def spells(self, text: str) -> bool:
+        """As in `Tokenizer`."""
+        return "\ufffd" not in "".join(self._backend.decode([token]) for token in self._encode(text))
 
     def begins_word(self, token: int) -> bool:
         """Whether the piece starts with the mark of a space (Ġ in byte-level vocabularies, ▁ in SentencePiece's)."""
