@@ -21,7 +21,7 @@ from streamtrans.engine.requests import Forward, Prediction, SourceWord
 from streamtrans.engine.stream import Stream
 from streamtrans.policies import Policy, WaitK
 from streamtrans.runtime import blas_threads, mx, on_gpu, start_computing_thread
-from streamtrans.text.words import units
+from streamtrans.text.words import source_words
 
 if TYPE_CHECKING:
     from streamtrans.engine.translator import Translator
@@ -139,7 +139,7 @@ class _Row:
         self.number = number
         self.events: list[Event] = []
         self.waiting = False
-        words = units(line, translator.settings.source_language or "")
+        words = source_words(line, translator.settings.source_language or "")
         self.plan, self.segmented = _plan(translator, words)
         self._stream = Stream(translator.tokenizer, translator.settings, policy)
         self._run = self._stream.run()

@@ -1,6 +1,5 @@
 """One live stream: text in as it comes, events out at once."""
 
-import codecs
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,12 +12,13 @@ from streamtrans.engine.events import Done, Event
 from streamtrans.engine.instruments import Instrument
 from streamtrans.engine.requests import Forward, Prediction, Request, SourceEnd, SourceWord
 from streamtrans.engine.stream import Stream
-from streamtrans.errors import DataError, UsageError
+from streamtrans.errors import UsageError
 from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET
 from streamtrans.models.qwen2_streaming.model import Model
 from streamtrans.policies import Policy
 from streamtrans.runtime import blas_threads
-from streamtrans.text.words import Word, WordReader, units
+from streamtrans.text.encoding import Utf8Decoder
+from streamtrans.text.words import Word, WordReader, source_words
 
 if TYPE_CHECKING:
     from streamtrans.engine.translator import Translator
@@ -69,7 +69,7 @@ class Session:
         self._request: Request = next(self._run)
         self._language = translator.settings.source_language or ""
         self._reader = WordReader(self._language)
-        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()  # a byte order mark is no text
+        self._decoder = Utf8Decoder()
         self._clock, self._start = clock, clock()
         self._open = False
         self.finished = False
@@ -94,7 +94,7 @@ class Session:
     def events(self, text: str | bytes) -> Iterator[Event]:
         """As `feed`, but each word's events as soon as they are there; consume it whole, or stop for good."""
         self._require_open()
-        for unit in self._reader.feed(text if isinstance(text, str) else self._decode(text)):
+        for unit in self._reader.feed(text if isinstance(text, str) else self._decoder.feed(text)):
             if isinstance(unit, Word):
                 yield from self._take(SourceWord(unit.text, last=unit.ends_sentence))
             else:
@@ -103,7 +103,7 @@ class Session:
     def feed_line(self, line: str) -> list[Event]:
         """Takes one whole sentence, never split, whose end comes with its last word; an empty one gives nothing."""
         self._require_open()
-        words = units(line, self._language)
+        words = source_words(line, self._language)
         events: list[Event] = []
         for number, word in enumerate(words, 1):
             events += self.feed_word(word, last=number == len(words))
@@ -122,8 +122,9 @@ class Session:
         """Writes everything owed; the next word starts a new sentence."""
         self._require_open()
         events: list[Event] = []
-        for word in self._reader.flush():
-            events += self._take(SourceWord(word.text, last=True))
+        words = list(self._reader.flush())
+        for number, word in enumerate(words, 1):
+            events += self._take(SourceWord(word.text, last=word.ends_sentence or number == len(words)))
         return events + self._close_sentence()
 
     def finish(self) -> list[Event]:
@@ -133,7 +134,7 @@ class Session:
         """
         if self.finished:
             return []
-        self._decode(b"", final=True)
+        self._decoder.feed(b"", final=True)
         events = self.end_sentence()
         self.finished = True
         self._run.close()
@@ -142,15 +143,6 @@ class Session:
     def _require_open(self) -> None:
         if self.finished:
             raise UsageError("this session has finished; start a new one")
-
-    def _decode(self, data: bytes, final: bool = False) -> str:
-        try:
-            return self._decoder.decode(data, final)
-        except UnicodeDecodeError as error:
-            self._decoder.reset()
-            raise DataError(
-                f"the input is not UTF-8: byte 0x{error.object[error.start]:02x} ({error.reason})"
-            ) from error
 
     def _close_sentence(self) -> list[Event]:
         return self._take(SourceEnd()) if self._open else []

@@ -29,8 +29,9 @@ from streamtrans.engine.requests import (
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies.base import Action, Continuation, Glance, Policy, PolicyState, Revision
 from streamtrans.text.carry import Carrier, Plain
+from streamtrans.text.sentences import ends_clause, ends_sentence
 from streamtrans.text.tokenizer import Tokenizer
-from streamtrans.text.words import TargetWords, ends_clause, ends_sentence, join
+from streamtrans.text.words import TargetWords, join
 
 MAX_WORD_TOKENS = 48
 """A target word of more tokens, and of more than twice those of the longest source word, is closed where it is."""

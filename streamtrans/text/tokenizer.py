@@ -13,6 +13,10 @@ from typing import Any, Protocol
 from streamtrans.errors import ModelError
 
 
+LONGEST_WORD = 4096
+"""Characters of a word that are encoded; no tokenizer makes fewer than a hundred tokens of them."""
+
+
 class Detokenizer(Protocol):
     """Turns the tokens of one target text into characters, as they come; `copy.copy` gives an independent one."""
 
@@ -39,7 +43,7 @@ class Tokenizer(Protocol):
         """Token ids of a text as it is; special tokens that it spells out are such tokens."""
 
     def encode_word(self, word: str, first: bool) -> list[int]:
-        """Token ids of one word alone, with its boundary mark; `first` in its text or not."""
+        """Token ids of one word alone, with its boundary mark; `first` in its text or not. A huge word loses its end."""
 
     def spells(self, text: str) -> bool:
         """Whether the vocabulary has the text in pieces of whole characters: no unknown one, no single bytes."""
@@ -92,7 +96,7 @@ class SentencePieceTokenizer:
 
     def encode_word(self, word: str, first: bool) -> list[int]:
         """Token ids of the word, the last of which carries the space after it."""
-        return list(self._encode(word))
+        return list(self._encode(word[:LONGEST_WORD]))
 
     def spells(self, text: str) -> bool:
         """As in `Tokenizer`."""
@@ -173,7 +177,7 @@ class HuggingFaceTokenizer:
 
     def encode_word(self, word: str, first: bool) -> list[int]:
         """Token ids of the word, a space in front of it unless it is the first."""
-        return list(self._encode(word if first else " " + word))
+        return list(self._encode((word if first else " " + word)[:LONGEST_WORD]))
 
     def spells(self, text: str) -> bool:
         """As in `Tokenizer`."""
