@@ -13,7 +13,7 @@ from itertools import chain, count
 
 from streamtrans.text.clean import without_invisible
 from streamtrans.text.fold import RUN, fold
-from streamtrans.text.opaque import CLOSING, LONGEST, OPENING, pieces, whole
+from streamtrans.text.opaque import CLOSING, CURRENCIES, LONGEST, OPENING, pieces, whole
 from streamtrans.text.scripts import foreign_scripts, script
 from streamtrans.text.typography import Capitals, Quotes
 from streamtrans.text.words import is_unspaced, join, units
@@ -21,6 +21,7 @@ from streamtrans.text.words import is_unspaced, join, units
 _PLAIN = re.compile(r"[A-Za-z]?[a-z]+(?:['-][a-z]+)*[.,;:!?]*", re.ASCII)
 _NUMBER = re.compile(r"\d(?:[.,\u00a0\u202f]?\d)*")
 _ADDED_CURRENCY = re.compile(r"(?:R|US|A|C)?[$€£]$")
+_DOLLARS = re.compile(r"(?:R|US|A|C)?\$(?=\d|$)")
 _NUMBERS = (6172, 8354, 7413, 9265, 4638, 5827, 3946, 7581)
 
 
@@ -59,6 +60,7 @@ class Carrier:
         self._run: list[str] = []  # words of another script, not yet read by the model
         self._capitals = Capitals(source_language)
         self._quotes = Quotes(target_language)
+        self._currencies: set[str] = set()  # signs that the source has used
         self._foreign_scripts = foreign_scripts(source_language)
         self._unspaced = is_unspaced(target_language)
         self._output = _Output()
@@ -88,6 +90,8 @@ class Carrier:
         if self._unspaced and not (word := self._whole_number(word)):
             return []
         text = self._quotes.write(word.replace("\ufffd", ""))
+        if self._currencies and "$" not in self._currencies:  # a number before "€" is taken for dollars now and then
+            text = _DOLLARS.sub("", text)
         if self._names:
             text = RUN.sub(lambda match: self._name(match[0]), text)
         return self._restore(self._capitals.write(text))
@@ -132,6 +136,7 @@ class Carrier:
         numbers = {_digits(match) for match in _NUMBER.findall(text)}
         taken = not numbers.isdisjoint(self._carried)  # by a stand-in: it would be taken for that
         self._numbers |= numbers
+        self._currencies.update(filter(CURRENCIES.__contains__, text))
         parts = whole(text) if taken or not self._spelled(text) else pieces(text, self._known)
         words = ""
         for index, part in enumerate(parts):

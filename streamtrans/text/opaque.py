@@ -8,7 +8,7 @@ from dataclasses import dataclass
 LONGEST = 2000
 """Letters; a longer word is not looked at."""
 
-_CURRENCY = "$€£¥₹₩₽₺₴₦₱₫₪฿¢₡₲₵₸₿"
+CURRENCIES = "$€£¥₹₩₽₺₴₦₱₫₪฿¢₡₲₵₸₿"
 _ENDINGS = "com|org|net|edu|gov|info|io|dev|app|pt|br|uk|de|fr|es|it|eu|ch|nl|jp|cn|in|au|ca"
 _FILES = (
     "py|js|ts|json|ya?ml|toml|ini|cfg|conf|log|txt|md|csv|tsv|html?|xml|css|pdf|jpe?g|png|gif|svg|zip|gz|tar|exe|sh|bat|"
@@ -40,11 +40,11 @@ _WHOLE = re.compile(
     r"|[A-Za-z]*[a-z][A-Z]\w*\d\w*"
     r"|`[^`\s]+`"
 )
-_AMOUNT = re.compile(rf"[-+~−]?(?:[A-Z]{{1,3}})?[{_CURRENCY}]\d[\d.,]*[A-Za-z]{{0,3}}|\d[\d.,]*[{_CURRENCY}]")
+_AMOUNT = re.compile(rf"[-+~−]?(?:[A-Z]{{1,3}})?[{CURRENCIES}]\d[\d.,]*[A-Za-z]{{0,3}}|\d[\d.,]*[{CURRENCIES}]")
 _INSIDE = re.compile(f"{_TAG.pattern}|{_PLACEHOLDER.pattern}|(?P<emoji>{_EMOJI.pattern})")
 OPENING = "([{\"'“”‘’„«»¿¡‹"
 CLOSING = ".,;:!?…)]}\"'“”‘’«»›"
-_HINT = re.compile(rf"[^\w\s,;!?'\"().:-]|[._:-]\w|[a-z][A-Z]|\(\)|[{_CURRENCY}]")
+_HINT = re.compile(rf"[^\w\s,;!?'\"().:-]|[._:-]\w|[a-z][A-Z]|\(\)|[{CURRENCIES}]")
 
 
 @dataclass(frozen=True)
