@@ -7,11 +7,12 @@ follows from the words read and written so far, so that it is the same however t
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain, count
+from itertools import count
 
 from streamtrans.text.clean import without_invisible
+from streamtrans.text.disfluencies import is_slip
 from streamtrans.text.fold import RUN, fold
 from streamtrans.text.opaque import CLOSING, CURRENCIES, LONGEST, OPENING, pieces, whole
 from streamtrans.text.scripts import foreign_scripts, script
@@ -27,11 +28,15 @@ _NUMBERS = (6172, 8354, 7413, 9265, 4638, 5827, 3946, 7581)
 
 @dataclass(frozen=True)
 class _Carried:
-    """An original; `after`, `before`: whether it clings to the word in front of it, to the one that follows."""
+    """An original; `after`, `before`: whether it clings to the word in front of it, to the one that follows.
+
+    partner: the number of the original that it clings to; "" for a word of the language, or none.
+    """
 
     original: str
     after: bool = False
     before: bool = False
+    partner: str = ""
 
 
 @dataclass
@@ -42,6 +47,7 @@ class _Output:
     held: str = ""
     digits: str = ""  # of a number, where words are characters
     open: bool = False  # the next word joins the held one
+    last: str = ""  # the number whose original was written last, if nothing followed it
 
 
 class Carrier:
@@ -57,6 +63,8 @@ class Carrier:
         self._carried: dict[str, _Carried] = {}  # by the number that stands for it
         self._names: dict[str, str] = {}  # originals by the spelling that the model reads
         self._numbers: set[str] = set()  # of the source itself
+        self._candidates = _stand_ins()
+        self._previous = ""
         self._run: list[str] = []  # words of another script, not yet read by the model
         self._capitals = Capitals(source_language)
         self._quotes = Quotes(target_language)
@@ -68,6 +76,9 @@ class Carrier:
 
     def read(self, word: str) -> str:
         """The words that the model reads for a source word; "" for none, or for none yet."""
+        previous, self._previous = self._previous, word
+        if is_slip(word, previous, self._source):
+            return ""
         if self._capitals.settled and not self._run and _PLAIN.fullmatch(word):
             return word
         text = without_invisible(word)
@@ -138,15 +149,17 @@ class Carrier:
         self._numbers |= numbers
         self._currencies.update(filter(CURRENCIES.__contains__, text))
         parts = whole(text) if taken or not self._spelled(text) else pieces(text, self._known)
-        words = ""
+        words = number = ""
         for index, part in enumerate(parts):
             if not part.opaque:
+                number = ""
                 words += part.text if part.text.isascii() else RUN.sub(lambda match: self._folded(match[0]), part.text)
                 continue
             follows = parts[index + 1] if index + 1 < len(parts) else None
-            after = bool(words) and (parts[index - 1].opaque or words[-1] not in OPENING)
+            after = bool(words) and (bool(number) or words[-1] not in OPENING)
             before = follows is not None and not follows.opaque and follows.text[0] not in CLOSING
-            words += " " * after + self._stand_in(_Carried(part.text, after, before)) + " " * before
+            number = self._stand_in(_Carried(part.text, after, before, partner=number))
+            words += " " * after + number + " " * before
         return words
 
     def _spelled(self, text: str) -> bool:
@@ -166,8 +179,7 @@ class Carrier:
 
     def _stand_in(self, carried: _Carried) -> str:
         """A number for an original that is neither in the sentence nor stands for another one."""
-        candidates = chain(_NUMBERS, (1000 + 2357 * n % 9000 for n in count(1)))
-        number = next(str(n) for n in candidates if str(n) not in self._carried and str(n) not in self._numbers)
+        number = next(n for n in self._candidates if n not in self._numbers)
         self._carried[number] = carried
         return number
 
@@ -181,27 +193,29 @@ class Carrier:
     def _restore(self, text: str) -> list[str]:
         """The target word with originals for the numbers that stand for them, once each."""
         output, shown, position = self._output, "", 0
-        after = before = False
+        joins = before = False
         for match in _NUMBER.finditer(text):
             carried = self._carried.get(number := _digits(match[0]))
             if carried is None:
                 continue
             front = _ADDED_CURRENCY.sub("", text[position : match.start()])
             if number not in output.back:
-                after, before = after or (carried.after and not shown + front), carried.before
+                joins = joins or (carried.after and not shown + front and carried.partner in ("", output.last))
+                before, output.last = carried.before, number
                 front += carried.original
             shown, position = shown + front, match.end()
             output.back.add(number)
-        rest = text[position:]
-        return self._emit(units(shown + rest, self._target), after, before and not rest)
+        if rest := text[position:]:
+            before, output.last = False, ""
+        return self._emit(units(shown + rest, self._target), joins, before)
 
-    def _emit(self, words: list[str], after: bool, before: bool) -> list[str]:
-        """Joins the word that waits with what clings to it, and makes the last one wait if something may cling to it."""
+    def _emit(self, words: list[str], joins: bool, before: bool) -> list[str]:
+        """Joins the word that waits with what clings to it; the last one waits if something may cling to it."""
         output = self._output
         if not words:
             return []
         if output.held:
-            joined = output.open or after
+            joined = output.open or joins
             words = [output.held + words[0], *words[1:]] if joined else [output.held, *words]
         expected = any(c.after for number, c in self._carried.items() if number not in output.back)
         output.held, output.open = (words.pop(), before) if before or expected else ("", False)
@@ -232,6 +246,15 @@ class Plain:
     def shown(self, words: list[str], finished: bool) -> list[str]:
         """The words."""
         return words
+
+
+def _stand_ins() -> Iterator[str]:
+    """Numbers of four digits that are no year and not round, each once; of more digits when they run out."""
+    yield from map(str, _NUMBERS)
+    for n in count(1):
+        number = 2101 + 2357 * n % 7899 if n < 7899 else 10_000 + n
+        if number not in _NUMBERS and number % 10:
+            yield str(number)
 
 
 def _digits(number: str) -> str:

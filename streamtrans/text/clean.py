@@ -7,7 +7,9 @@ _STRINGS = "]PX^_"
 """After ESC: operating system command, device control string, and their like, which end with BEL or ESC \\."""
 
 _JOINERS = "\u200c\u200d"
-_UNSEEN = "\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u034f\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f"
+_UNSEEN = (
+    "\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u034f\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f"
+)
 _INVISIBLE = re.compile(rf"[{_UNSEEN}\ufeff\ufff9-\ufffb]|(?<![^\0-\u024f])[{_JOINERS}]+|[{_JOINERS}]+(?![^\0-\u024f])")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 

@@ -4,7 +4,6 @@ import codecs
 
 from streamtrans.errors import DataError
 
-
 _LOOKED_AT = 64
 _ENOUGH = 8
 

@@ -16,7 +16,7 @@ RUN = re.compile(r"[^\W_](?:[^\W_]|[\u0300-\u036f])*")
 
 
 def fold(run: str, known: Callable[[str], bool]) -> str | None:
-    """The run with each character that the vocabulary does not know in simpler letters; None if these are unknown too."""
+    """The run in simpler letters where the vocabulary lacks those it has; None if it lacks the simpler ones too."""
     folded = "".join(c if known(c) else _simpler(c) for c in unicodedata.normalize("NFC", run))
     return folded if folded and known(folded) else None
 

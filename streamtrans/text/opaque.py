@@ -82,7 +82,8 @@ def _core(word: str) -> tuple[int, int]:
     while start < end and word[start] in OPENING:
         start += 1
     while end > start and word[end - 1] in CLOSING:
-        if word[end - 1] in ")]}" and word.count("([{"[")]}".index(word[end - 1])], start, end):
+        opener = {")": "(", "]": "[", "}": "{"}.get(word[end - 1])
+        if opener and word.count(opener, start, end) >= word.count(word[end - 1], start, end):
             break
         end -= 1
     return start, end

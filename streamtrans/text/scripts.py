@@ -48,4 +48,6 @@ def foreign_scripts(language: str) -> frozenset[str]:
     code = language.split("-")[0].lower()
     if not code:
         return frozenset()
-    return frozenset(name for name, languages in _OF_LANGUAGE.items() if name != "LATIN" and code not in languages.split())
+    return frozenset(
+        name for name, languages in _OF_LANGUAGE.items() if name != "LATIN" and code not in languages.split()
+    )

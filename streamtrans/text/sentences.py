@@ -28,8 +28,8 @@ _ORDINAL_DOT_LANGUAGES = frozenset({"de", "da", "nb", "no", "fi", "cs", "hu", "p
 def ends_sentence(word: str, language: str, first: bool = False) -> bool:
     """Whether a sentence ends with this word, if a space follows: final punctuation, closing quotes allowed after it.
 
-    Not after an abbreviation ("Dr."), an initial or dotted letters ("J.", "U.S.", "Ph.D."), the number of a list entry (a
-    `first` word such as "2."), nor an ordinal in languages that write it with a dot ("3. Mai").
+    Not after an abbreviation ("Dr."), an initial or dotted letters ("J.", "U.S.", "Ph.D."), the number of a list entry
+    (a `first` word such as "2."), nor an ordinal in languages that write it with a dot ("3. Mai").
     """
     bare = word.rstrip(CLOSERS)
     if not bare or bare[-1] not in SENTENCE_MARKS:
@@ -53,9 +53,9 @@ def ends_clause(word: str, language: str) -> bool:
 class SentenceEnds:
     """Finds sentence ends in words that come one by one; where one depends on the word that follows, it says so.
 
-    Two judges: the rules of `ends_sentence`, which know lists, titles and ordinals, and `sentencex`, which knows about 300
-    languages, quotations and names such as "Yahoo!". It is asked with a capital word to follow and with a small one:
-    if both begin a sentence, the end is certain.
+    Two judges: the rules of `ends_sentence`, which know lists, titles and ordinals, and `sentencex`, which knows about
+    300 languages, quotations and names such as "Yahoo!". It is asked with a capital word to follow and with a small
+    one: if both begin a sentence, the end is certain.
     """
 
     def __init__(self, language: str):

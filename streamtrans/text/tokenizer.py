@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 from streamtrans.errors import ModelError
 
-
 LONGEST_WORD = 4096
 """Characters of a word that are encoded; no tokenizer makes fewer than a hundred tokens of them."""
 
@@ -43,7 +42,7 @@ class Tokenizer(Protocol):
         """Token ids of a text as it is; special tokens that it spells out are such tokens."""
 
     def encode_word(self, word: str, first: bool) -> list[int]:
-        """Token ids of one word alone, with its boundary mark; `first` in its text or not. A huge word loses its end."""
+        """Token ids of one word alone, with its boundary mark; `first` in its text or not; a huge one loses its end."""
 
     def spells(self, text: str) -> bool:
         """Whether the vocabulary has the text in pieces of whole characters: no unknown one, no single bytes."""

@@ -1,4 +1,4 @@
-"""How a text is set: quotation marks and capitals. The model reads plain ones; what it writes is set as the source is."""
+"""Quotation marks and capitals: the model reads plain ones, and the target is set as the source is."""
 
 import re
 from collections.abc import Callable
@@ -8,7 +8,16 @@ _PLAIN = str.maketrans(
 )  # fmt: skip
 _TYPOGRAPHIC = re.compile("[“”„‟«»″‘’‚‛‹›′‐‑‒―]")
 _QUOTES = re.compile("[“”„‟«»‘‚‛‹›]|’(?![^\\W\\d_])")
-_MARKS = {"de": "„“‚‘", "cs": "„“‚‘", "sk": "„“‚‘", "sl": "„“‚‘", "hr": "„“‚‘", "pl": "„”‚’", "hu": "„”‚’", "ro": "„”‚’"}
+_MARKS = {
+    "de": "„“‚‘",
+    "cs": "„“‚‘",
+    "sk": "„“‚‘",
+    "sl": "„“‚‘",
+    "hr": "„“‚‘",
+    "pl": "„”‚’",
+    "hu": "„”‚’",
+    "ro": "„”‚’",
+}
 _OPENING = re.compile(r"(?<![^([{¿¡“„‘‚—-])([\"'])(?=.)")
 
 _SHOUT = 5
@@ -23,7 +32,9 @@ class Quotes:
     typographic ones."""
 
     def __init__(self, language: str):
-        self._open, self._close, self._open_single, self._close_single = _MARKS.get(language.split("-")[0], "“”‘’")
+        self._open, self._close, self._open_single, self._close_single = tuple(
+            _MARKS.get(language.split("-")[0], "“”‘’")
+        )
         self._quotes = self._apostrophes = False
 
     def read(self, text: str, known: Callable[[str], bool]) -> str:

@@ -19,6 +19,7 @@ _RUN = re.compile(r"\S+|\s")
 
 UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th"})
 
+
 def is_unspaced(language: str) -> bool:
     """Whether words of this language ("zh", "pt-BR", …) are characters."""
     return language.split("-")[0].lower() in UNSPACED_LANGUAGES
@@ -55,8 +56,8 @@ class WordReader:
     """Words and line ends of text that arrives in pieces; every cut of the same text gives the same result.
 
     A spaced word is complete when white space follows, and waits for the next word where only that tells whether a
-    sentence ends. A character of zh, ja or th is complete at once, but a closing quote still belongs to the sentence mark
-    before it, so that a mark waits for the character that follows it. Terminal control sequences are no text.
+    sentence ends. A character of zh, ja or th is complete at once, but a closing quote still belongs to the sentence
+    mark before it, so that a mark waits for the character that follows it. Terminal control sequences are no text.
     """
 
     def __init__(self, language: str):
