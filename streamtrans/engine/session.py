@@ -17,6 +17,7 @@ from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET
 from streamtrans.models.qwen2_streaming.model import Model
 from streamtrans.policies import Policy
 from streamtrans.runtime import blas_threads
+from streamtrans.text.clean import without_sequences
 from streamtrans.text.encoding import Utf8Decoder
 from streamtrans.text.words import Word, WordReader, source_words
 
@@ -112,7 +113,7 @@ class Session:
     def feed_word(self, word: str, last: bool = False) -> list[Event]:
         """Takes one whole source word; the sentence ends with it if it is the `last`, never by its punctuation."""
         self._require_open()
-        return self._take(SourceWord(word, last))
+        return self._take(SourceWord(without_sequences(word), last))
 
     def take_back(self, characters: int = 1) -> int:
         """Forgets letters of the word that is not complete yet (backspace); gives how many there were to forget."""

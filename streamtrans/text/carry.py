@@ -41,7 +41,7 @@ class _Carried:
 
 @dataclass
 class _Output:
-    """What has been written: the numbers that came back, and a word that may not be complete yet."""
+    """The state of the target: the numbers that came back, and a word that may not be complete yet."""
 
     back: set[str] = field(default_factory=set)
     held: str = ""

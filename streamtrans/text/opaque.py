@@ -22,7 +22,7 @@ _EMOJI = re.compile(
 )
 _PLACEHOLDER = re.compile(
     r"(?<!\d)%(?:\d+\$)?[-+0#]*\d*(?:\.\d+)?(?:l{0,2}[diu]|[sdifgeExXcur@])(?![^\W\d_])|%\(\w+\)[a-z]|"
-    r"\$?\{+[\w.:!|-]*\}+|\$\([\w.-]+\)"
+    r"\$?\{+[^\s{}]*\}+|\$\([\w.-]+\)"
 )
 _WHOLE = re.compile(
     r"(?:[a-z][a-z0-9+.-]*://|www\.|mailto:)\S+"
@@ -42,6 +42,7 @@ _WHOLE = re.compile(
 )
 _AMOUNT = re.compile(rf"[-+~−]?(?:[A-Z]{{1,3}})?[{CURRENCIES}]\d[\d.,]*[A-Za-z]{{0,3}}|\d[\d.,]*[{CURRENCIES}]")
 _INSIDE = re.compile(f"{_TAG.pattern}|{_PLACEHOLDER.pattern}|(?P<emoji>{_EMOJI.pattern})")
+_SIGNS = "=<>@+*|~^\\"
 OPENING = "([{\"'“”‘’„«»¿¡‹"
 CLOSING = ".,;:!?…)]}\"'“”‘’«»›"
 _HINT = re.compile(rf"[^\w\s,;!?'\"().:-]|[._:-]\w|[a-z][A-Z]|\(\)|[{CURRENCIES}]")
@@ -93,6 +94,8 @@ def _is_whole(core: str, known: Callable[[str], bool]) -> bool:
     """Whether the whole of it is opaque: an address, code, an amount in a currency that the model cannot spell."""
     if not core or _WHOLE.fullmatch(core):
         return bool(core)
+    if len(core) == 1 and core in _SIGNS:
+        return not known(core)
     if core.isascii() or (_EMOJI.search(core) and not _AMOUNT.fullmatch(core)):
         return False
     return any(_is_sign(c) and not known(c) for c in core)

@@ -23,11 +23,11 @@ class Detokenizer(Protocol):
         """The characters that are complete now and were not before; "" while a character is still open."""
 
     def flush(self) -> str:
-        """What is left at the end; bytes that never became a character are shown as U+FFFD."""
+        """The rest, at the end; bytes that never became a character are shown as U+FFFD."""
 
 
 class Tokenizer(Protocol):
-    """What the engine and the collator need of a tokenizer."""
+    """The tokenizer as engine and collator need it."""
 
     vocab_size: int
     end_id: int
@@ -98,7 +98,7 @@ class SentencePieceTokenizer:
         return list(self._encode(word[:LONGEST_WORD]))
 
     def spells(self, text: str) -> bool:
-        """As in `Tokenizer`."""
+        """Whether the vocabulary has the text in pieces of whole characters."""
         return all(token in self._whole_pieces for token in self._encode(text)) if text else True
 
     @cached_property
@@ -179,7 +179,7 @@ class HuggingFaceTokenizer:
         return list(self._encode((word if first else " " + word)[:LONGEST_WORD]))
 
     def spells(self, text: str) -> bool:
-        """As in `Tokenizer`."""
+        """Whether the vocabulary has the text in pieces of whole characters."""
         return "\ufffd" not in "".join(self._backend.decode([token]) for token in self._encode(text))
 
     def begins_word(self, token: int) -> bool:

@@ -20,7 +20,7 @@ _MARKS = {
 }
 _OPENING = re.compile(r"(?<![^([{¿¡“„‘‚—-])([\"'])(?=.)")
 
-_SHOUT = 5
+_SHOUT = 4
 """Letters of a word in capitals that is a sentence alone and taken for no acronym."""
 _HOLD = 3
 """Words that may wait for a second one in capitals."""

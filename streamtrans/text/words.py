@@ -1,4 +1,4 @@
-"""What a word is: one definition for collator, engine and scorer.
+"""Words: one definition for collator, engine and scorer.
 
 A word is what `str.split()` gives; in languages written without spaces it is a character. `WordReader` finds the same
 words in text that arrives in pieces, whatever the pieces.
@@ -77,7 +77,7 @@ class WordReader:
         return "".join(self._letters)
 
     def feed(self, text: str) -> Iterator[Word | LineEnd]:
-        """What is complete once `text` has arrived, in order; consume it whole."""
+        """The words and line ends that are complete once `text` has arrived, in order; consume it whole."""
         advance = self._advance_unspaced if self._unspaced else self._advance_spaced
         for match in (_CHARACTER if self._unspaced else _RUN).finditer(self._sequences.feed(text)):
             yield from advance(match[0])

@@ -15,7 +15,7 @@ OPAQUE = [
     "https://example.org/a?b=1#c", "www.example.com", "bob@example.com", "@maria", "#budget", "%s", "%d", "%1$s",
     "{name}", "${x}", "&amp;", "<br>",
     "👍🏽", "🇧🇷", "👨‍👩‍👧", "🐶", "£4", "₹500", "¥2,500", "5€", "€", "±", "°C", "−5", "max_len", "config.yaml",
-    "/usr/bin/env", "C:\\Temp\\x.txt", "main()", "myVar2", "→", "•", "`x`", "--verbose", "❤️",
+    "/usr/bin/env", "C:\\Temp\\x.txt", "main()", "myVar2", "→", "•", "=", "@", ">", "{\\an8}", "`x`", "--verbose", "❤️",
 ]  # fmt: skip
 
 
@@ -203,7 +203,8 @@ def test_typographic_marks_are_read_as_straight_ones_and_written_as_the_target_h
         ("STOP!", "Stop!"),
         ("NASA launched it", "NASA launched it"),
         ("The USA AND NASA", "The USA AND NASA"),
-        ("NASA", "NASA"),
+        ("BBC", "BBC"),
+        ("EXIT", "Exit"),
         ("WARNING: Do not", "WARNING: Do not"),
         ("SEE https://x.org/A NOW", "See 6172 now"),
         ("I know", "I know"),
