@@ -141,7 +141,7 @@ class _Row:
         self.waiting = False
         words = source_words(line, translator.settings.source_language or "")
         self.plan, self.segmented = _plan(translator, words)
-        self._stream = Stream(translator.tokenizer, translator.settings, policy)
+        self._stream = Stream(translator.tokenizer, translator.settings, policy, translator.carry)
         self._run = self._stream.run()
         self._words = _as_source(words)
         next(self._run)
@@ -180,7 +180,7 @@ def _plan(translator: "Translator", words: list[str]) -> tuple[list[list[int]], 
     That is what a stream asks for that reads everything and writes nothing.
     Where a line is cut depends on its words alone, so this is what the stream of any policy will read.
     """
-    stream = Stream(translator.tokenizer, translator.settings, WaitK(inf))
+    stream = Stream(translator.tokenizer, translator.settings, WaitK(inf), translator.carry)
     run = stream.run()
     next(run)
     segments: list[list[int]] = []

@@ -65,7 +65,7 @@ class Session:
     def __init__(self, translator: "Translator", policy: Policy, clock: Callable[[], float] = time.perf_counter):
         self.translator, self.policy = translator, policy
         self.runner = SingleRunner(translator.model, translator.instrument(policy))
-        self._stream = Stream(translator.tokenizer, translator.settings, policy)
+        self._stream = Stream(translator.tokenizer, translator.settings, policy, translator.carry)
         self._run = self._stream.run()
         self._request: Request = next(self._run)
         self._language = translator.settings.source_language or ""

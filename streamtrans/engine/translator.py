@@ -24,12 +24,14 @@ class Translator:
     """What is needed to translate; one may serve many sessions, one after the other or in turn.
 
     directory: of the checkpoint, or of the adapter that makes other weights of it, with what only some policies need.
+    carry: whether what is no language goes around the model.
     """
 
     model: Model
     tokenizer: Tokenizer
     settings: TranslationSettings
     directory: Path = Path()
+    carry: bool = True
 
     def session(self, policy: Policy | None = None) -> Session:
         """A new live stream, with the checkpoint's own policy unless one is given."""

@@ -1,5 +1,6 @@
 """What is no language goes around the model, in a stream and in a batch alike."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -11,7 +12,7 @@ from streamtrans.policies import Agree, Retranslate, WaitK
 
 WORDS = st.lists(
     st.sampled_from(
-        "hello the %s 👍🏽 Yeşilgöz, <b>x</b> £4 “So” DO NOT Привет мир. 6172 um i i com\u00admon \u200b \x1b[1mred".split()
+        [*"hello the %s 👍🏽 Yeşilgöz, <b>x</b> £4 “So” DO NOT Привет мир. 6172 um i i".split(), "\u00ad", "\x1b[1mred"]
     ),
     max_size=12,
 )
@@ -96,6 +97,15 @@ def test_faults_of_the_past(en_pt, source, holds):
     for translation in (*live, en_pt.translate(source)):
         assert all(part in translation for part in holds), translation
         assert not any(broken in translation for broken in ("\ufffd", "\x1b", "\0", "6172"))
+
+
+def test_it_can_be_turned_off(en_pt):
+    plain = replace(en_pt, carry=False)
+    assert plain.translate("DID YOU KNOW?", WaitK(3)) == "DID YOU KNOW?"
+    assert [events[-1].text for _, events in BatchEngine(plain, WaitK(3)).translate(["DID YOU KNOW?"])] == [
+        "DID YOU KNOW?"
+    ]
+    assert en_pt.translate("DID YOU KNOW?", WaitK(3)).startswith("VOCÊ SABIA")
 
 
 @pytest.mark.parametrize("take", ["feed", "feed_line", "feed_word"])

@@ -78,7 +78,8 @@ def test_half_a_character_is_never_shown(name, request):
 
 
 def test_what_the_vocabulary_spells(suffix, byte_level):
-    assert [suffix.spells(text) for text in ("Olá, você!", "Yeşilgöz", "👍🏽", "", "a b")] == [True, False, False, True, True]
+    assert all(map(suffix.spells, ("Olá, você!", "a b", "")))
+    assert not any(map(suffix.spells, ("Yeşilgöz", "👍🏽", "5 €")))
     assert [byte_level.spells(text) for text in ("the cat", "é", "👍🏽", "")] == [True, False, False, True]
 
 
