@@ -76,7 +76,7 @@ class SentenceEnds:
         capital, small = self._splits(words, "The"), self._splits(words, "the")
         if capital != small:
             return None
-        return ruled and (capital or bare != words[-1])
+        return ruled and (capital or bare != words[-1] or bare[-1] == ".")  # no sign of a name such as Yahoo!
 
     def _may_end(self, abbreviation: str) -> bool:
         """Whether a sentence may end after what the rules take for an abbreviation: no initial, title, or number."""

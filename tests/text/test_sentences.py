@@ -70,6 +70,7 @@ LINES = [
     "Lt. Col. Jones et al. wrote it.",
     "The dept. closed in Dec. 2019.",
     "We had fun!|we really did.",
+    "Change the pH.|You can see it.",
 ]
 BEYOND = {
     "We sell apples, pears, etc.|Come and see.",
