@@ -14,7 +14,7 @@ from itertools import count
 from streamtrans.text.clean import without_invisible
 from streamtrans.text.disfluencies import is_slip
 from streamtrans.text.fold import RUN, fold
-from streamtrans.text.opaque import CLOSING, CURRENCIES, LONGEST, OPENING, pieces, whole
+from streamtrans.text.opaque import CLOSING, CURRENCIES, LONGEST, OPENING, UNCLOSED, pieces, whole
 from streamtrans.text.scripts import foreign_scripts, script
 from streamtrans.text.typography import Capitals, Quotes
 from streamtrans.text.words import is_unspaced, join, units
@@ -23,6 +23,8 @@ _PLAIN = re.compile(r"[A-Za-z]?[a-z]+(?:['-][a-z]+)*[.,;:!?]*", re.ASCII)
 _NUMBER = re.compile(r"\d(?:[.,\u00a0\u202f]?\d)*")
 _ADDED_CURRENCY = re.compile(r"(?:R|US|A|C)?[$€£]$")
 _DOLLARS = re.compile(r"(?:R|US|A|C)?\$(?=\d|$)")
+_LONGEST_TAG = 12
+"""Words."""
 _NUMBERS = (6172, 8354, 7413, 9265, 4638, 5827, 3946, 7581)
 
 
@@ -65,6 +67,7 @@ class Carrier:
         self._numbers: set[str] = set()  # of the source itself
         self._candidates = _stand_ins()
         self._previous = ""
+        self._unclosed: list[str] = []  # words of a tag that white space divides
         self._run: list[str] = []  # words of another script, not yet read by the model
         self._capitals = Capitals(source_language)
         self._quotes = Quotes(target_language)
@@ -79,19 +82,22 @@ class Carrier:
         previous, self._previous = self._previous, word
         if is_slip(word, previous, self._source):
             return ""
-        if self._capitals.settled and not self._run and _PLAIN.fullmatch(word):
+        if self._capitals.settled and not self._run and not self._unclosed and _PLAIN.fullmatch(word):
             return word
         text = without_invisible(word)
-        if not text or len(text) > LONGEST:
-            return text
-        if self._is_foreign(text):
-            self._run.append(text)
-            return self._capitals.finish()
-        return _spaced(self._end_run(), self._capitals.read(self._readable(text)))
+        if not text:
+            return ""
+        self._unclosed.append(text)
+        if UNCLOSED.search(" ".join(self._unclosed)) and len(self._unclosed) < _LONGEST_TAG:
+            return ""
+        closed = len(self._unclosed) < _LONGEST_TAG
+        words, self._unclosed = [" ".join(self._unclosed)] if closed else self._unclosed, []
+        return _spaced(*map(self._take, words))
 
     def finish(self) -> str:
         """The words that were not read yet; the source ends here."""
-        return _spaced(self._capitals.finish(), self._end_run())
+        words, self._unclosed = self._unclosed, []
+        return _spaced(*map(self._take, words), self._capitals.finish(), self._end_run())
 
     def write(self, word: str) -> list[str]:
         """The words to show for one that the model wrote; none if it waits for the next, or stands for nothing."""
@@ -121,6 +127,13 @@ class Carrier:
         result = [shown for word in words for shown in self.write(word)] + (self.owed() if finished else [])
         self._output = output
         return result
+
+    def _take(self, text: str) -> str:
+        """The words that the model reads for one that is all there."""
+        if len(text) <= LONGEST and self._is_foreign(text):
+            self._run.append(text)
+            return self._capitals.finish()
+        return _spaced(self._end_run(), self._capitals.read(self._readable(text) if len(text) <= LONGEST else text))
 
     def _is_foreign(self, text: str) -> bool:
         """Whether it joins a run of words that the model does not read: all its letters are of a foreign script.

@@ -15,14 +15,14 @@ _FILES = (
     "dll|so|c|h|cpp|rs|go|java|rb|php|sql|docx?|xlsx?|pptx?|odt|mp3|mp4|wav|mov|iso|apk"
 )
 
-_TAG = re.compile(r"</?[A-Za-z][^<>\s]*>|<!--|-->|&(?:#\d+|#x[0-9A-Fa-f]+|[A-Za-z][A-Za-z0-9]+);")
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--|-->|&(?:#\d+|#x[0-9A-Fa-f]+|[A-Za-z][A-Za-z0-9]+);")
 _EMOJI = re.compile(
     "(?:[0-9#*]\ufe0f?\u20e3|[\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
     "[\ufe0e\ufe0f\u20e3\u200d\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]*)+"
 )
 _PLACEHOLDER = re.compile(
     r"(?<!\d)%(?:\d+\$)?[-+0#]*\d*(?:\.\d+)?(?:l{0,2}[diu]|[sdifgeExXcur@])(?![^\W\d_])|%\(\w+\)[a-z]|"
-    r"\$?\{+[^\s{}]*\}+|\$\([\w.-]+\)"
+    r"\{\{[^{}]*\}\}|\$?\{+[^\s{}]*\}+|\$\([\w.-]+\)"
 )
 _WHOLE = re.compile(
     r"(?:[a-z][a-z0-9+.-]*://|www\.|mailto:)\S+"
@@ -43,6 +43,8 @@ _WHOLE = re.compile(
 _AMOUNT = re.compile(rf"[-+~−]?(?:[A-Z]{{1,3}})?[{CURRENCIES}]\d[\d.,]*[A-Za-z]{{0,3}}|\d[\d.,]*[{CURRENCIES}]")
 _INSIDE = re.compile(f"{_TAG.pattern}|{_PLACEHOLDER.pattern}|(?P<emoji>{_EMOJI.pattern})")
 _SIGNS = "=<>@+*|~^\\"
+UNCLOSED = re.compile(r"(?:</?[A-Za-z][^<>]*|\{\{[^{}]*)$")
+"""A tag or a template that white space divides, up to here."""
 OPENING = "([{\"'“”‘’„«»¿¡‹"
 CLOSING = ".,;:!?…)]}\"'“”‘’«»›"
 _HINT = re.compile(rf"[^\w\s,;!?'\"().:-]|[._:-]\w|[a-z][A-Z]|\(\)|[{CURRENCIES}]")

@@ -140,6 +140,13 @@ def test_tags_cling_to_the_words_they_clung_to():
     assert through("I love dogs🐶!") == "I love dogs🐶!"
 
 
+def test_white_space_in_a_tag_divides_nothing():
+    words = read(carrier(), 'See <a href="x">here</a> and {{ user.name }}!')
+    assert words == ["See", "", "6172 here 8354", "and", "", "", "7413!", ""]
+    for line in ('See <a href="x">here</a> and {{ user.name }}!', "if a <b then c", "a <b " + "the cat " * 9, "<b"):
+        assert through(line) == line.strip()
+
+
 def test_a_dollar_that_the_model_adds_is_left_out():
     assert (
         through("It costs 3 € now", lambda words: [re.sub(r"^3$", "US$3", word) for word in words])
