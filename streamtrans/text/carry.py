@@ -79,9 +79,9 @@ class Carrier:
 
     def read(self, word: str) -> str:
         """The words that the model reads for a source word; "" for none, or for none yet."""
-        previous, self._previous = self._previous, word
-        if is_slip(word, previous, self._source):
+        if is_slip(word, self._previous, self._source):
             return ""
+        self._previous = word
         if self._capitals.settled and not self._run and not self._unclosed and _PLAIN.fullmatch(word):
             return word
         text = without_invisible(word)
