@@ -27,9 +27,7 @@ def test_utf8_cut_anywhere(text, cuts):
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_utf16_is_named(order, size, mark):
     data = (mark + "Good morning, my friend.\n").encode(f"utf-16-{order}")
-    with pytest.raises(
-        DataError, match="0xf[ef]|UTF-16" if mark and size == 1 else f"UTF-16, .* iconv -f UTF-16{order.upper()} "
-    ):
+    with pytest.raises(DataError, match=f"is UTF-16, .* iconv -f UTF-16{order.upper()} "):
         decode([data[i : i + size] for i in range(0, len(data), size)])
 
 
