@@ -85,6 +85,11 @@ class Session:
         """How often a sentence was too long for the model and was translated in parts, or a word lost its end."""
         return self._stream.segmented
 
+    @property
+    def foreign(self) -> int:
+        """Words of finished sentences in a script that the source language does not use: they were copied."""
+        return self._stream.foreign
+
     def feed(self, text: str | bytes) -> list[Event]:
         """Takes more source text, any piece of it, and acts at once.
 

@@ -82,6 +82,7 @@ class Stream:
         self.events: list[Event] = []
         self.sentence = 0
         self.segmented = 0
+        self.foreign = 0
         self._begin_sentence()
 
     def _begin_sentence(self) -> None:
@@ -115,6 +116,7 @@ class Stream:
         sentence_ended = yield from self._revise_segment() if revises else self._write_segment()
         if not revises:
             self._show_next(self._carrier.owed())
+        self.foreign += self._carrier.foreign
         return sentence_ended
 
     def _write_segment(self) -> Generator[Request, Answer, bool]:

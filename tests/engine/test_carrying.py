@@ -99,6 +99,12 @@ def test_faults_of_the_past(en_pt, source, holds):
         assert not any(broken in translation for broken in ("\ufffd", "\x1b", "\0", "6172"))
 
 
+def test_words_of_another_script_are_counted(en_pt):
+    session = en_pt.session(WaitK(3))
+    session.feed("He said Доброе утро to me. Good π.\n")
+    assert session.foreign == 2
+
+
 def test_it_can_be_turned_off(en_pt):
     plain = replace(en_pt, carry=False)
     assert plain.translate("DID YOU KNOW?", WaitK(3)) == "DID YOU KNOW?"
