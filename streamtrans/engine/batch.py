@@ -20,7 +20,7 @@ from streamtrans.engine.passes import Forward, Prediction
 from streamtrans.engine.stream import Stream
 from streamtrans.policies import Policy, WaitK
 from streamtrans.runtime import blas_threads, mx, on_gpu, start_computing_thread
-from streamtrans.text.words import Word, units
+from streamtrans.text.words import Word, source_words
 
 if TYPE_CHECKING:
     from streamtrans.engine.translator import Translator
@@ -130,9 +130,9 @@ class _Row:
     def __init__(self, number: int, line: str, translator: "Translator", policy: Policy):
         self.number = number
         self.events: list[Event] = []
-        words = units(line, translator.settings.source_language or "")
+        words = source_words(line, translator.settings.source_language or "")
         self.plan, self.cut = _plan(translator, words)
-        self._stream = Stream(translator.tokenizer, translator.settings, policy)
+        self._stream = Stream(translator.tokenizer, translator.settings, policy, carry=translator.carry)
         self._words = _as_units(words)
         self._go_on(None)
 
@@ -166,7 +166,7 @@ def _plan(translator: "Translator", words: list[str]) -> tuple[list[list[int]], 
     A stream that reads everything and writes nothing asks for them. Where a line is cut depends on its words alone, so
     this is what the stream of any policy will read.
     """
-    stream = Stream(translator.tokenizer, translator.settings, WaitK(inf))
+    stream = Stream(translator.tokenizer, translator.settings, WaitK(inf), carry=translator.carry)
     segments: list[list[int]] = []
     for word in _as_units(words):
         request = stream.read(word)

@@ -1,6 +1,5 @@
 """One live stream: text in as it comes, events out at once."""
 
-import codecs
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -8,10 +7,12 @@ from dataclasses import replace
 from streamtrans.engine.events import Done, Event
 from streamtrans.engine.passes import Forward, Runner
 from streamtrans.engine.stream import Stream
-from streamtrans.errors import DataError, UsageError
+from streamtrans.errors import UsageError
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import Policy
-from streamtrans.text.words import LineEnd, Word, WordReader, units
+from streamtrans.text.clean import without_sequences
+from streamtrans.text.encoding import Utf8Decoder
+from streamtrans.text.words import LineEnd, Word, WordReader, source_words
 
 
 class Session:
@@ -28,7 +29,7 @@ class Session:
         self._request: Forward | None = None
         self._language = stream.settings.source_language or ""
         self._reader = WordReader(self._language)
-        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()  # a byte order mark is no text
+        self._decoder = Utf8Decoder()
         self._clock, self._start = clock, clock()
         self._collected: list[Event] = []
         self._open = False
@@ -49,6 +50,11 @@ class Session:
         """The number of times the input was cut: a sentence into parts, or a word at its end."""
         return self._stream.cuts
 
+    @property
+    def foreign(self) -> int:
+        """Words of finished sentences in a script that the source language does not use: they were copied."""
+        return self._stream.foreign
+
     def events(self, text: str | bytes) -> Iterator[Event]:
         """Takes more source text, any piece of it, and yields each event as it happens.
 
@@ -56,7 +62,7 @@ class Session:
         that are not UTF-8, after the events of the text before them; UsageError after `finish`.
         """
         self._require_open()
-        text, error = (text, None) if isinstance(text, str) else self._decode(text)
+        text, error = (text, None) if isinstance(text, str) else self._decoder.feed(text)
         for unit in self._reader.feed(text):
             yield from self._take(unit)
         if error:
@@ -69,14 +75,14 @@ class Session:
     def feed_line(self, line: str) -> list[Event]:
         """Takes one whole sentence, never split, whose end comes with its last word; an empty one gives nothing."""
         self._require_open()
-        words = units(line, self._language)
+        words = source_words(line, self._language)
         last = len(words) - 1
         return self._collect(e for i, word in enumerate(words) for e in self._take(Word(word, ends_sentence=i == last)))
 
     def feed_word(self, word: str, last: bool = False) -> list[Event]:
         """Takes one whole source word; the sentence ends with it if it is the `last`, never by its punctuation."""
         self._require_open()
-        return self._collect(self._take(Word(word, ends_sentence=last)))
+        return self._collect(self._take(Word(without_sequences(word), ends_sentence=last)))
 
     def end_sentence(self) -> list[Event]:
         """Writes everything owed; the next word starts a new sentence."""
@@ -90,7 +96,7 @@ class Session:
         """
         if self.finished:
             return []
-        if error := self._decode(b"", final=True)[1]:
+        if error := self._decoder.feed(b"", final=True)[1]:
             raise error
         events = self.end_sentence()
         self.finished = True
@@ -100,20 +106,9 @@ class Session:
         if self.finished:
             raise UsageError("this session has finished; start a new one")
 
-    def _decode(self, data: bytes, final: bool = False) -> tuple[str, DataError | None]:
-        """The text of the bytes, up to the first that is no UTF-8, and the error that it is."""
-        try:
-            return self._decoder.decode(data, final), None
-        except UnicodeDecodeError as error:
-            self._decoder.reset()
-            valid = error.object[: error.start].decode()
-            bad = DataError(f"the input is not UTF-8: byte 0x{error.object[error.start]:02x} ({error.reason})")
-            bad.__cause__ = error
-            return valid, bad
-
     def _end_sentence(self) -> Iterator[Event]:
         for word in self._reader.flush():
-            yield from self._take(replace(word, ends_sentence=True))
+            yield from self._take(word)
         yield from self._take(LineEnd())
 
     def _take(self, unit: Word | LineEnd) -> Iterator[Event]:

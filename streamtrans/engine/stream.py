@@ -7,6 +7,7 @@ and taken back on the way are the business of `tape`.
 """
 
 from collections.abc import Generator
+from itertools import takewhile
 from math import inf
 from typing import TypeVar
 
@@ -17,8 +18,10 @@ from streamtrans.engine.passes import Forward, Prediction
 from streamtrans.engine.tape import Tape
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies.base import Action, Continuation, Glance, Policy, PolicyState, Revision
+from streamtrans.text.carry import Carrier, Plain
+from streamtrans.text.sentences import ends_clause, ends_sentence
 from streamtrans.text.tokenizer import Tokenizer
-from streamtrans.text.words import LineEnd, TargetWords, Word, ends_clause, ends_sentence, join
+from streamtrans.text.words import LineEnd, TargetWords, Word, join
 
 MAX_WORD_TOKENS = 48
 """A target word of more tokens, and of more than twice those of the longest source word, is closed where it is."""
@@ -44,14 +47,18 @@ Steps = Generator[Forward | None, Word | LineEnd | Prediction | None, T]
 class _Segment:
     """One filling of a cache: a sentence, or a part of one that is too long for the model."""
 
-    def __init__(self, tokenizer: Tokenizer, language: str, keep: float, base: tuple[int, int]):
+    def __init__(
+        self, tokenizer: Tokenizer, carrier: Carrier | Plain, language: str, keep: float, base: tuple[int, int]
+    ):
         self.base = base  # words of the sentence that came before: source, target
         self.state = PolicyState()
         self.tape = Tape(tokenizer.prompt_ids, tokenizer.start_ids, tokenizer.end_id, keep)
+        self.carrier = carrier
         self.source_tokens = 0  # of words
         self.longest_word = 0  # source tokens
         self.detokenizer = tokenizer.detokenizer()
         self.words = TargetWords(language)
+        self.written: list[str] = []  # target words, as the model wrote them
         self.word_tokens = 0
         self.closed_words = 0  # target words that were closed for their length
 
@@ -59,11 +66,19 @@ class _Segment:
 class Stream:
     """Translates one stream of sentences with one policy; `events` collects what happened until the driver takes it."""
 
-    def __init__(self, tokenizer: Tokenizer, settings: TranslationSettings, policy: Policy, drafts: int = 0):
-        """drafts: tokens of a draft that the pass of a READ verifies; more rows a pass, fewer passes, the same words.
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        settings: TranslationSettings,
+        policy: Policy,
+        drafts: int = 0,
+        carry: bool = True,
+    ):
+        """drafts: tokens of a draft that the pass of a READ verifies; more rows per pass, fewer passes, the same words.
 
-        Policies that compare continuations verify all of it.
+        Policies that compare continuations verify all of it. carry: words that are no language go around the model.
         """
+        self._carries = carry
         self.tokenizer, self.settings, self.policy = tokenizer, settings, policy
         self._keep = inf if isinstance(policy.evidence, Continuation | Revision) else drafts
         self._min_wait = getattr(policy, "min_wait", -inf)
@@ -72,6 +87,7 @@ class Stream:
         self.events: list[Event] = []
         self.sentence = 0
         self.cuts = 0
+        self.foreign = 0
         self._begin_sentence()
         self._steps = self._run()
         next(self._steps)
@@ -93,8 +109,9 @@ class Stream:
         self._begin_segment()
 
     def _begin_segment(self) -> None:
-        base = len(self.source), len(self.target)
-        self._segment = _Segment(self.tokenizer, self._target_language, self._keep, base)
+        base, languages = (len(self.source), len(self.target)), (self._source_language, self._target_language)
+        carrier = Carrier(self.tokenizer.spells, *languages) if self._carries else Plain()
+        self._segment = _Segment(self.tokenizer, carrier, self._target_language, self._keep, base)
 
     @property
     def _state(self) -> PolicyState:
@@ -106,16 +123,25 @@ class Stream:
 
     def _run(self) -> Steps[None]:
         """Translates sentence after sentence, for ever."""
-        translate = self._revise_segment if isinstance(self.policy.evidence, Revision) else self._write_segment
         while True:
-            while not (yield from translate()):
+            while not (yield from self._translate_segment()):
                 self._begin_segment()
             self._note(End, len(self.target), join(self.target, self._target_language))
             self.sentence += 1
             self._begin_sentence()
 
-    def _write_segment(self) -> Steps[bool]:
+    def _translate_segment(self) -> Steps[bool]:
         """Translates to the end of a segment; true if the sentence ended there too."""
+        if isinstance(self.policy.evidence, Revision):
+            sentence_ended = yield from self._revise_segment(self.policy.evidence)
+        else:
+            sentence_ended = yield from self._write_segment()
+            self._show(self._segment.carrier.owed())
+        self.foreign += self._segment.carrier.foreign
+        return sentence_ended
+
+    def _write_segment(self) -> Steps[bool]:
+        """Reads and writes as the policy decides."""
         sentence_ended = False
         while True:
             if not self._state.source_finished and (yield from self._must_read()):
@@ -146,7 +172,7 @@ class Stream:
             return self._finish_source()
         assert isinstance(unit, Word)
         state = self._state
-        self._take_in(self.tokenizer.encode_word(unit.text, state.source_read == 0))
+        self._take_in(self._segment.carrier.read(unit.text))
         state.source_read += 1
         if ends_sentence(unit.text, self._source_language, state.source_read == 1):
             state.sentence_end = state.source_read
@@ -161,8 +187,9 @@ class Stream:
             self._finish_source()
         return False
 
-    def _take_in(self, tokens: list[int]) -> None:
+    def _take_in(self, text: str) -> None:
         segment = self._segment
+        tokens = self.tokenizer.encode_word(text, first=not segment.source_tokens) if text else []
         if len(tokens) > MAX_SOURCE_WORD_TOKENS:
             self.cuts += 1
             tokens = tokens[:MAX_SOURCE_WORD_TOKENS]
@@ -172,6 +199,8 @@ class Stream:
         segment.longest_word = max(segment.longest_word, len(tokens))
 
     def _finish_source(self) -> bool:
+        if rest := self._segment.carrier.finish():
+            self._take_in(rest)
         self._tape.read([self.tokenizer.end_id])
         self._state.source_finished = True
         return True
@@ -183,8 +212,8 @@ class Stream:
 
     def _write_word(self) -> Steps[bool]:
         """Writes tokens until a word is complete; false if the model, or a limit, says that nothing more is to come."""
-        segment, before = self._segment, len(self.target)
-        while len(self.target) == before:
+        segment, before = self._segment, self._state.target_written
+        while self._state.target_written == before:
             ended = self._target_too_long() or (yield from self._predict()) == self.tokenizer.end_id
             if ended:
                 if self._state.source_finished:
@@ -262,35 +291,29 @@ class Stream:
 
     def _loops(self, words: list[str]) -> str | None:
         """The word that would go on in a loop, once these are written in this segment too."""
-        source, target = self._segment.base
-        shown = [] if isinstance(self.policy.evidence, Revision) else self.target[target:]
-        return loop_continuation(shown + words, self.source[source:])
+        return loop_continuation(self._segment.written + words, self.source[self._segment.base[0] :])
 
-    def _revise_segment(self) -> Steps[bool]:
-        """Translates to the end of a segment for a policy that shows its draft and corrects it; as `_write_segment`."""
-        evidence = self.policy.evidence
-        assert isinstance(evidence, Revision)
+    def _revise_segment(self, evidence: Revision) -> Steps[bool]:
+        """Reads, and after each word shows the whole draft, corrected."""
         while True:
             sentence_ended = yield from self._read()
             finished = self._state.source_finished
             if self._segment.source_tokens:
                 words = yield from self._look_ahead(Continuation(horizon=None))
-                self._show(words if finished else words[: max(0, len(words) - evidence.mask_words)])
+                words = words if finished else words[: max(0, len(words) - evidence.mask_words)]
+                self._correct(self._segment.carrier.shown(words, finished))
             if finished:
                 return sentence_ended
 
-    def _show(self, words: list[str]) -> None:
-        """Replaces what this segment shows by these words, from the first that differs."""
+    def _correct(self, words: list[str]) -> None:
+        """Replaces the words of this segment that are shown by these, from the first that differs."""
         first = self._segment.base[1]
-        same = first
-        while same < len(self.target) and self.target[same : same + 1] == words[same - first : same - first + 1]:
-            same += 1
+        pairs = zip(self.target[first:], words, strict=False)
+        same = first + sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
         if same < len(self.target):
             self.target[same:] = words[same - first :]
             self._note(Revise, same, join(self.target[same:], self._target_language))
-        for index in range(len(self.target), first + len(words)):
-            self.target.append(words[index - first])
-            self._note(Write, index, words[index - first])
+        self._show(words[len(self.target) - first :])
 
     def _most_words(self) -> float:
         return self.settings.length_ratio * self._state.source_read + SPARE_WORDS
@@ -299,10 +322,17 @@ class Stream:
         return self._state.target_written >= self._most_words() or self._segment.closed_words > 1
 
     def _write(self, words: list[str]) -> None:
+        """Takes complete words of the model's and shows what they stand for."""
+        segment = self._segment
+        for word in words:
+            segment.state.target_written += 1
+            segment.word_tokens = 0
+            segment.written.append(word)
+            self._show(segment.carrier.write(word))
+
+    def _show(self, words: list[str]) -> None:
         for word in words:
             self.target.append(word)
-            self._state.target_written += 1
-            self._segment.word_tokens = 0
             self._note(Write, len(self.target) - 1, word)
 
     def _note(self, kind: type[Event], index: int, text: str) -> None:

@@ -32,17 +32,19 @@ class Translator:
     """A model, its tokenizer and its settings; one may serve many sessions, one after the other or in turn.
 
     directory: of the checkpoint, or of the adapter merged into it; holds parts that only some policies need.
+    carry: words that are no language go around the model.
     """
 
     model: Model
     tokenizer: Tokenizer
     settings: TranslationSettings
     directory: Path = Path()
+    carry: bool = True
 
     def session(self, policy: Policy | None = None, clock: Callable[[], float] = time.perf_counter) -> Session:
         """A new live stream, with the checkpoint's own policy unless one is given; clock: seconds."""
         policy = policy or self.default_policy
-        stream = Stream(self.tokenizer, self.settings, policy, drafts=DRAFTS)
+        stream = Stream(self.tokenizer, self.settings, policy, DRAFTS, self.carry)
         return Session(stream, self.runner(policy), clock)
 
     def runner(self, policy: Policy) -> Runner:

@@ -12,6 +12,9 @@ from typing import Any, Protocol
 
 from streamtrans.errors import ModelError
 
+LONGEST_WORD = 4096
+"""Characters of a word that are encoded; no tokenizer makes fewer than a hundred tokens of them."""
+
 
 class Detokenizer(Protocol):
     """Turns the tokens of one target text into characters, as they come; `copy.copy` gives an independent one."""
@@ -20,11 +23,11 @@ class Detokenizer(Protocol):
         """The characters that are complete now and were not before; "" while a character is still open."""
 
     def flush(self) -> str:
-        """What is left at the end; bytes that never became a character are shown as U+FFFD."""
+        """The rest, at the end; bytes that never became a character are shown as U+FFFD."""
 
 
 class Tokenizer(Protocol):
-    """What the engine and the collator need of a tokenizer."""
+    """The tokenizer as engine and collator need it."""
 
     vocab_size: int
     end_id: int
@@ -39,7 +42,10 @@ class Tokenizer(Protocol):
         """Token ids of a text as it is; special tokens that it spells out are such tokens."""
 
     def encode_word(self, word: str, first: bool) -> list[int]:
-        """Token ids of one word alone, with its boundary mark; `first` in its text or not."""
+        """Token ids of one word alone, with its boundary mark; `first` in its text or not; a huge one loses its end."""
+
+    def spells(self, text: str) -> bool:
+        """Whether the vocabulary has the text in pieces of whole characters: no unknown one, no single bytes."""
 
     def begins_word(self, token: int) -> bool:
         """Whether the token has the space in front, so that the word before it is complete; needs not `space_after`."""
@@ -89,7 +95,15 @@ class SentencePieceTokenizer:
 
     def encode_word(self, word: str, first: bool) -> list[int]:
         """Token ids of the word, the last of which carries the space after it."""
-        return list(self._encode(word))
+        return list(self._encode(word[:LONGEST_WORD]))
+
+    def spells(self, text: str) -> bool:
+        """Whether the vocabulary has the text in pieces of whole characters."""
+        return all(token in self._whole_pieces for token in self._encode(text)) if text else True
+
+    @cached_property
+    def _whole_pieces(self) -> frozenset[int]:
+        return frozenset(token for token, (text, _) in enumerate(self.pieces) if text)
 
     def begins_word(self, token: int) -> bool:
         """Never: the space is a suffix."""
@@ -162,7 +176,11 @@ class HuggingFaceTokenizer:
 
     def encode_word(self, word: str, first: bool) -> list[int]:
         """Token ids of the word, a space in front of it unless it is the first."""
-        return list(self._encode(word if first else " " + word))
+        return list(self._encode((word if first else " " + word)[:LONGEST_WORD]))
+
+    def spells(self, text: str) -> bool:
+        """Whether the vocabulary has the text in pieces of whole characters."""
+        return "\ufffd" not in "".join(self._backend.decode([token]) for token in self._encode(text))
 
     def begins_word(self, token: int) -> bool:
         """Whether the piece starts with the mark of a space (Ġ in byte-level vocabularies, ▁ in SentencePiece's)."""

@@ -77,6 +77,18 @@ def test_half_a_character_is_never_shown(name, request):
     assert "\ufffd" in detokenizer.flush()
 
 
+def test_what_the_vocabulary_spells(suffix, byte_level):
+    assert all(map(suffix.spells, ("Olá, você!", "a b", "")))
+    assert not any(map(suffix.spells, ("Yeşilgöz", "👍🏽", "5 €")))
+    assert [byte_level.spells(text) for text in ("the cat", "é", "👍🏽", "")] == [True, False, False, True]
+
+
+def test_the_end_of_a_huge_word_is_not_encoded(suffix, byte_level):
+    for tokenizer in (suffix, byte_level):
+        huge = tokenizer.encode_word("xy" * 1_000_000, first=False)
+        assert 128 < len(huge) <= 4096
+
+
 def test_prefix_sentencepiece_is_refused(tmp_path):
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(["a cat sat here", "b dog ran there"] * 20),

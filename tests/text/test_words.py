@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamtrans.text.words import LineEnd, TargetWords, Word, WordReader, ends_clause, ends_sentence, join, units
+from streamtrans.text.sentences import ends_clause, ends_sentence
+from streamtrans.text.words import LineEnd, TargetWords, Word, WordReader, join, units
 
 TEXT = st.text(alphabet="aB.,!?。」「 \n\t你好\"'1é€", max_size=60)
 LANGUAGE = st.sampled_from(["en", "de", "zh", "ja", "pt-BR"])

@@ -1,0 +1,139 @@
+"""Quotation marks and capitals: the model reads plain ones, and the target is set as the source is."""
+
+import re
+from collections.abc import Callable
+
+_PLAIN = str.maketrans(
+    "“”„‟«»″‘’‚‛‹›′‐‑‒―", '"""""""' + "'''''''" + "---—"
+)  # fmt: skip
+_TYPOGRAPHIC = re.compile("[“”„‟«»″‘’‚‛‹›′‐‑‒―]")
+_QUOTES = re.compile("[“”„‟«»‘‚‛‹›]|’(?![^\\W\\d_])")
+_MARKS = {
+    "de": "„“‚‘",
+    "cs": "„“‚‘",
+    "sk": "„“‚‘",
+    "sl": "„“‚‘",
+    "hr": "„“‚‘",
+    "pl": "„”‚’",
+    "hu": "„”‚’",
+    "ro": "„”‚’",
+}
+_OPENING = re.compile(r"(?<![^([{¿¡“„‘‚—-])([\"'])(?=.)")
+
+_SHOUT = 4
+"""Letters of a word in capitals that is a sentence alone and taken for no acronym."""
+_HOLD = 3
+"""Words that may wait for a second one in capitals."""
+_SPELLED = re.compile(r"[^\W\d_]{3,}")
+
+
+class Quotes:
+    """Quotation marks, apostrophes and hyphens: straight for the model, the target language's own where the source has
+    typographic ones."""
+
+    def __init__(self, language: str):
+        self._open, self._close, self._open_single, self._close_single = tuple(
+            _MARKS.get(language.split("-")[0], "“”‘’")
+        )
+        self._quotes = self._apostrophes = False
+
+    def read(self, text: str, known: Callable[[str], bool]) -> str:
+        """The word with straight marks, where the vocabulary lacks those it has."""
+        if text.isascii() or not (marks := _TYPOGRAPHIC.findall(text)) or all(map(known, marks)):
+            return text
+        self._quotes = self._quotes or bool(_QUOTES.search(text))
+        self._apostrophes = self._apostrophes or "’" in text
+        return text.translate(_PLAIN)
+
+    def write(self, text: str) -> str:
+        """The target word with typographic marks, once the source has had one."""
+        if self._quotes and ('"' in text or "'" in text):
+            text = _OPENING.sub(lambda match: self._open if match[1] == '"' else self._open_single, text)
+            text = text.replace('"', self._close)
+        if self._quotes or self._apostrophes:
+            text = text.replace("'", self._close_single)
+        return text
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is to be set."""
+        return not (self._quotes or self._apostrophes)
+
+
+class Capitals:
+    """A sentence that starts in capitals is read in lower case, and written in capitals as long as it goes on so.
+
+    Two words in a row with two letters each or more tell: NASA alone is an acronym. The first one waits for the second;
+    a sentence of one word is in capitals if it is long, or called out.
+    """
+
+    def __init__(self, language: str):
+        self._english = language.split("-")[0] == "en"
+        self._held: list[str] = []
+        self._begun = False
+        self._spellings: dict[str, str] = {}  # words of the capitals, by their lower case
+        self.on = False
+        self.settled = False  # no word that comes changes anything
+
+    def read(self, text: str) -> str:
+        """The words that the model reads for a word; "" if it waits."""
+        if self.settled:
+            return text
+        capital = _in_capitals(text)
+        if capital is False:
+            self.on, self.settled = False, True
+            return self._release(text)
+        if self.on:
+            return self._lower(text)
+        waiting = any(map(_in_capitals, self._held))
+        if not capital and not waiting:
+            self._begun = True
+            return text
+        self._held.append(text)
+        self.on = bool(capital and waiting)
+        if self.on:
+            return self._release()
+        self.settled = len(self._held) > _HOLD
+        return self._release() if self.settled else ""
+
+    def finish(self) -> str:
+        """The words that wait, at the end of the sentence."""
+        if len(self._held) == 1 and not self._begun:
+            letters = sum(map(str.isalpha, self._held[0]))
+            self.on = letters >= _SHOUT or self._held[0].rstrip("\"'")[-1:] in ("!", "?")
+        return self._release()
+
+    def write(self, text: str) -> str:
+        """The target word as the source is set where it is now."""
+        if self.on:
+            return text.upper()
+        if self._spellings:
+            return _SPELLED.sub(lambda match: self._spellings.get(match[0].lower(), match[0]), text)
+        return text
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is to be set."""
+        return not self.on and not self._spellings
+
+    def _release(self, *more: str) -> str:
+        held, self._held = self._held, []
+        return " ".join([*(self._lower(text) if self.on else text for text in held), *more])
+
+    def _lower(self, text: str) -> str:
+        lower = text.lower()
+        for match in _SPELLED.finditer(text):
+            self._spellings[match[0].lower()] = match[0]
+        first, self._begun = not self._begun, True
+        if first or (self._english and re.match(r"\W*i(?:\b|$)", lower)):
+            return re.sub(r"[^\W\d_]", lambda match: match[0].upper(), lower, count=1)
+        return lower
+
+
+def _in_capitals(text: str) -> bool | None:
+    """True for two capitals or more, False if there is a small letter, None for words that do not tell."""
+    if text.isascii() and text.islower():
+        return False
+    if any(map(str.islower, text)):
+        return False
+    return True if sum(map(str.isupper, text)) >= 2 else None
