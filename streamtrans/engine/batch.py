@@ -58,6 +58,11 @@ class BatchEngine:
         self.segmented = 0
         self._instrument = translator.instrument(self.policy)
 
+    @property
+    def cuts(self) -> int:
+        """The number of lines that were too long for the model in one piece."""
+        return self.segmented
+
     def translate(self, lines: Iterable[str]) -> Iterator[Result]:
         """As `translate_lines`."""
         mx.eval(self.translator.model.parameters())  # what is not computed yet could only be so in this thread

@@ -2,6 +2,7 @@
 
 import codecs
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from streamtrans.engine.stream import Stream
 from streamtrans.errors import DataError, UsageError
 from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET
 from streamtrans.models.qwen2_streaming.model import Model
+from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import Policy
 from streamtrans.runtime import blas_threads
 from streamtrans.text.words import Word, WordReader, units
@@ -72,12 +74,23 @@ class Session:
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()  # a byte order mark is no text
         self._clock, self._start = clock, clock()
         self._open = False
+        self._ready: deque[Event] = deque()  # events that nobody has taken yet
         self.finished = False
 
     @property
     def pending(self) -> str:
         """The letters that have been fed and are not a word yet."""
         return self._reader.pending
+
+    @property
+    def settings(self) -> TranslationSettings:
+        """The languages and limits of the model that translates."""
+        return self.translator.settings
+
+    @property
+    def cuts(self) -> int:
+        """How often a sentence was too long for the model and was translated in parts, or a word lost its end."""
+        return self._stream.segmented
 
     @property
     def segmented(self) -> int:
@@ -87,18 +100,39 @@ class Session:
     def feed(self, text: str | bytes) -> list[Event]:
         """Takes more source text, any piece of it, and acts at once.
 
-        Raises DataError for bytes that are not UTF-8 (nothing of that piece is taken then), UsageError after `finish`.
+        Raises as `events`; the events before the error are given by the next call.
         """
-        return list(self.events(text))
+        found: list[Event] = []
+        try:
+            for event in self.events(text):
+                found.append(event)
+        except DataError:
+            self._ready.extend(found)
+            raise
+        return found
 
     def events(self, text: str | bytes) -> Iterator[Event]:
-        """As `feed`, but each word's events as soon as they are there; consume it whole, or stop for good."""
+        """Takes more source text, and gives each word's events as soon as they are there.
+
+        Bytes that are not UTF-8 raise DataError once the text before them is translated; what follows them in this
+        piece is dropped. Where the caller stops early, the rest of the text is dropped, and the next call gives the
+        events that are left. Raises UsageError after `finish`.
+        """
         self._require_open()
-        for unit in self._reader.feed(text if isinstance(text, str) else self._decode(text)):
+        yield from self._drained()
+        decoded, error = (text, None) if isinstance(text, str) else self._decode(text)
+        for unit in self._reader.feed(decoded):
             if isinstance(unit, Word):
-                yield from self._take(SourceWord(unit.text, last=unit.ends_sentence))
+                self._ready.extend(self._take(SourceWord(unit.text, last=unit.ends_sentence)))
             else:
-                yield from self._close_sentence()
+                self._ready.extend(self._close_sentence())
+            yield from self._drained()
+        if error:
+            raise error
+
+    def _drained(self) -> Iterator[Event]:
+        while self._ready:
+            yield self._ready.popleft()
 
     def feed_line(self, line: str) -> list[Event]:
         """Takes one whole sentence, never split, whose end comes with its last word; an empty one gives nothing."""
@@ -121,7 +155,7 @@ class Session:
     def end_sentence(self) -> list[Event]:
         """Writes everything owed; the next word starts a new sentence."""
         self._require_open()
-        events: list[Event] = []
+        events = list(self._drained())
         for word in self._reader.flush():
             events += self._take(SourceWord(word.text, last=True))
         return events + self._close_sentence()
@@ -133,7 +167,9 @@ class Session:
         """
         if self.finished:
             return []
-        self._decode(b"", final=True)
+        _, error = self._decode(b"", final=True)
+        if error:
+            raise error
         events = self.end_sentence()
         self.finished = True
         self._run.close()
@@ -143,14 +179,14 @@ class Session:
         if self.finished:
             raise UsageError("this session has finished; start a new one")
 
-    def _decode(self, data: bytes, final: bool = False) -> str:
+    def _decode(self, data: bytes, final: bool = False) -> tuple[str, DataError | None]:
+        """The text of the bytes, or of those before the first that is wrong, and what is wrong."""
         try:
-            return self._decoder.decode(data, final)
+            return self._decoder.decode(data, final), None
         except UnicodeDecodeError as error:
             self._decoder.reset()
-            raise DataError(
-                f"the input is not UTF-8: byte 0x{error.object[error.start]:02x} ({error.reason})"
-            ) from error
+            wrong = f"byte 0x{error.object[error.start]:02x} ({error.reason})"
+            return error.object[: error.start].decode(), DataError(f"the input is not UTF-8: {wrong}")
 
     def _close_sentence(self) -> list[Event]:
         return self._take(SourceEnd()) if self._open else []

@@ -9,7 +9,7 @@ from typing import Any
 
 from streamtrans.errors import UsageError
 from streamtrans.evaluation.curves import Curve, Point
-from streamtrans.evaluation.files import write_atomically
+from streamtrans.files import write_atomically
 
 _MARKS = "ox+*#@%&"
 _MARKERS = "osD^vPX*"
@@ -23,13 +23,13 @@ def plot(curves: Sequence[Curve], path: Path, title: str = "") -> None:
     Raises `UsageError` for another suffix, no curves or when matplotlib is not installed, `StreamtransError` when the
     file cannot be written.
     """
-    kinds: dict[str, Callable[[Sequence[Curve], str], str | bytes]] = {".svg": svg, ".png": png, ".html": page}
+    kinds: dict[str, Callable[[Sequence[Curve], str], str | bytes]] = {".svg": curves_svg, ".png": png, ".html": page}
     if path.suffix not in kinds:
         raise UsageError(f"{path}: a plot is .svg, .png or .html")
     write_atomically(path, kinds[path.suffix](curves, title))
 
 
-def svg(curves: Sequence[Curve], title: str = "") -> str:
+def curves_svg(curves: Sequence[Curve], title: str = "") -> str:
     """The curves as an SVG document."""
     return _render(curves, title, "svg").decode()
 
@@ -41,7 +41,7 @@ def png(curves: Sequence[Curve], title: str = "") -> bytes:
 
 def page(curves: Sequence[Curve], title: str = "") -> str:
     """A page that needs nothing else: the plot and the numbers behind it."""
-    image = svg(curves, title)
+    image = curves_svg(curves, title)
     first = curves[0]
     head = "".join(f"<th>{name}" for name in ("system", "run", first.latency_name, "95 %", first.quality_name, "95 %"))
     rows = "".join(_row(curve.name, point) for curve in curves for point in _all(curve))

@@ -4,7 +4,6 @@ import difflib
 import json
 import re
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,11 +12,11 @@ from mlx.utils import tree_flatten
 
 from streamtrans.errors import ModelError
 from streamtrans.models.adapters import base_of, merge_adapter, with_adapter
+from streamtrans.models.embedded import ASSETS, embedded_models
 from streamtrans.models.qwen2_streaming.model import Model, ModelArgs
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.runtime import compute_dtype, mx, on_gpu
 
-_ASSETS = Path(str(resources.files("streamtrans"))) / "assets"
 _HUB_FILES = [
     "config.json",
     "*.safetensors",
@@ -45,14 +44,9 @@ class Checkpoint:
     adapter: Path | None = None
 
 
-def embedded_models() -> list[str]:
-    """Names of the models that come with the package."""
-    return sorted(file.parent.name for file in _ASSETS.glob("*/config.json"))
-
-
 def name_of(directory: Path) -> str:
     """What to call a model by, on the command line too: the name of an embedded one, else its directory."""
-    return directory.name if directory.parent == _ASSETS else str(directory)
+    return directory.name if directory.parent == ASSETS else str(directory)
 
 
 def load_checkpoint(path_or_name: str | Path, fuse: bool = True, adapter: Path | None = None) -> Checkpoint:
@@ -96,7 +90,7 @@ def find_model(path_or_name: str | Path) -> Path:
     """The directory of a model: an embedded name wins, then a directory, then the Hub for `organisation/name`."""
     name = str(path_or_name)
     if name in (known := embedded_models()):
-        return _ASSETS / name
+        return ASSETS / name
     if Path(name).is_dir():
         return Path(name)
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):

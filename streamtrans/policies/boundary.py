@@ -37,16 +37,16 @@ class WaitKFlush:
 
     k: float = option(3, "K", "Stay K words behind: 1, 2, … or inf")
     catch_up: float = option(0.0, "C", "Write one word more per 1/C words written")
-    inside: Policy = field(init=False, repr=False)
+    wait_k: Policy = field(init=False, repr=False)
     name = "wait-k-flush"
     summary = "wait-k, all written at sentence ends; for several sentences a line"
     evidence = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "inside", WaitK(self.k, self.catch_up))
+        object.__setattr__(self, "wait_k", WaitK(self.k, self.catch_up))
 
     def decide(self, state: PolicyState) -> Action:
         """WRITE up to a sentence end, else as wait-k."""
         if state.target_written < state.sentence_end:
             return Action.WRITE
-        return self.inside.decide(state)
+        return self.wait_k.decide(state)

@@ -38,8 +38,3 @@ class MaxLag:
     def decide(self, state: PolicyState) -> Action:
         """WRITE over budget, else as the policy inside."""
         return Action.WRITE if state.lag > self.words else self.inside.decide(state)
-
-
-def parted(policy: Policy) -> tuple[Policy, int | None]:
-    """The policy inside a budget, and the budget in words; any other policy is itself, without one."""
-    return (policy.inside, policy.words) if isinstance(policy, MaxLag) else (policy, None)

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-
 from streamtrans.cli.shared.launch import Ranks
+
 from streamtrans.engine.translator import load
 from streamtrans.errors import StreamtransError
 from streamtrans.policies import WaitK

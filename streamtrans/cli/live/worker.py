@@ -22,7 +22,7 @@ _PATIENCE = 1.0  # seconds
 
 
 class Task(Enum):
-    """What a worker can be told, besides text to translate."""
+    """Something to do, besides text to translate."""
 
     END_SENTENCE = "end sentence"
     FINISH = "finish"
@@ -38,15 +38,15 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Segmented:
+class Cut:
     """A sentence was too long for the model and is translated in parts."""
 
 
-Message = Event | Opened | Segmented | BaseException
+Message = Event | Opened | Cut | BaseException
 
 
 class Worker:
-    """Opens a session, feeds it what it is given, and hands out what happened; `notify` is called when there is some.
+    """Opens a session, feeds it, and hands out what happened; `notify` is called when there is something.
 
     An exception of the session ends the worker and is the last message.
     """
@@ -59,7 +59,7 @@ class Worker:
         threading.Thread(target=self._run, daemon=True).start()
 
     def send(self, task: str | Task) -> None:
-        """Text to feed, or what to do after all that was sent before."""
+        """Queues text to feed, or something to do after all that was sent before."""
         self._tasks.put(task)
 
     def take(self) -> list[Message]:
@@ -88,22 +88,22 @@ class Worker:
 
     def _serve(self) -> None:
         session = self._open()
-        settings = session.translator.settings
+        settings = session.settings
         self._tell(Opened(settings.source_language or "", settings.target_language or "", session.policy))
         while not session.finished and not self._stopping:
             self._work(session, self._tasks.get())
 
     def _work(self, session: "Session", task: str | Task) -> None:
-        segmented = session.segmented
+        cuts = session.cuts
         if isinstance(task, str):
-            for character in task:  # one at a time: a pasted page shows its first words at once
+            for event in session.events(task):
+                self._tell(event)
                 if self._stopping:
                     return
-                self._tell(*session.feed(character))
         else:
             self._tell(*(session.finish() if task is Task.FINISH else session.end_sentence()))
-        if session.segmented and not segmented:
-            self._tell(Segmented())
+        if session.cuts and not cuts:
+            self._tell(Cut())
 
     def _tell(self, *messages: Message) -> None:
         if messages:

@@ -7,7 +7,7 @@ import typer
 
 from streamtrans.cli.shared.tables import print_table
 from streamtrans.errors import UsageError
-from streamtrans.evaluation.report import Scores
+from streamtrans.evaluation.scores import Scores
 
 if TYPE_CHECKING:
     from streamtrans.evaluation.tradeoff import Tradeoff

@@ -1,27 +1,10 @@
 """How events look as text that only ever grows: words, words between what is typed, JSON lines."""
 
 import json
-import sys
 from collections.abc import Callable
 
 from streamtrans.engine.events import End, Event, Revise, Write
 from streamtrans.text.words import is_unspaced
-
-SEGMENTED = "a sentence was too long for the model; it is translated in parts"
-
-
-class SegmentedWarning:
-    """Tells on standard error, once, that the model got a sentence in parts."""
-
-    def __init__(self, shown: bool = True):
-        self._due = shown
-
-    def __call__(self, segmented: int) -> None:
-        """segmented: how many sentences were, so far."""
-        if segmented and self._due:
-            self._due = False
-            print(f"streamtrans: warning: {SEGMENTED}", file=sys.stderr)
-
 
 Writer = Callable[[Event], str]
 """Gives the text to append for an event, often none."""
