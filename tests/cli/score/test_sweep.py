@@ -8,10 +8,10 @@ from processes import run
 
 from streamtrans.cli.score.curves import parse_lags
 from streamtrans.cli.score.sweep import GRIDS, swept
-from streamtrans.cli.shared.recording import policy_options, run_name
+from streamtrans.cli.shared.options import PolicyChoice
 from streamtrans.errors import UsageError
 from streamtrans.models.loading import find_model
-from streamtrans.policies import POLICIES, WaitK
+from streamtrans.policies import POLICIES, WaitK, describe, short_name
 
 SENTENCES = [
     ("Good morning, my friend.", "Bom dia, meu amigo."),
@@ -35,15 +35,15 @@ def swept_folder(tmp_path_factory):
 
 def test_grids_are_settings_of_their_policies():
     for name, settings in GRIDS.items():
-        policies = swept([name])[1:]
-        assert len(policies) == len(settings) == len({run_name(policy) for policy in policies})
+        policies = swept(PolicyChoice(name))[1:]
+        assert len(policies) == len(settings) == len({short_name(policy) for policy in policies})
         for policy, setting in zip(policies, settings, strict=True):
             assert policy.name == name in POLICIES
-            assert setting.items() <= policy_options(policy).items()
+            assert setting.items() <= describe(policy).items()
 
 
 def test_a_sweep_has_the_offline_run_first():
-    first, *others = swept(["wait-k", "agree"])
+    first, *others = swept(PolicyChoice("wait-k,agree"))
     assert first == WaitK(float("inf"))
     assert [policy.name for policy in others] == ["wait-k"] * len(GRIDS["wait-k"]) + ["agree"] * len(GRIDS["agree"])
 
@@ -51,15 +51,15 @@ def test_a_sweep_has_the_offline_run_first():
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        (["agree", "wait"], "unknown policy 'wait'; did you mean 'wait-k'"),
-        (["agree", ""], "unknown policy ''"),
-        (["retranslate"], "no grid for retranslate: choose from wait-k, agree"),
-        (["agree", "agree"], "each policy once"),
+        ("agree,wait", "unknown policy 'wait'; did you mean 'wait-k'"),
+        ("agree,", "unknown policy ''"),
+        ("retranslate", "no grid for retranslate: choose from wait-k, agree"),
+        ("agree,agree", "each policy once"),
     ],
 )
 def test_what_cannot_be_swept(names, said):
     with pytest.raises(UsageError, match=said):
-        swept(names)
+        swept(PolicyChoice(names))
 
 
 def test_lags():
