@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _ESCAPE_SECONDS = 0.05
 _BEGIN, _END = b"\x1b[?2004h", b"\x1b[?2004l"  # bracketed paste: arrow keys and pasted text can be told apart
-_LEAVE_IN_A_HURRY = b"\x1b[?25h\r\n\x1b[J"
+_LEAVE_IN_A_HURRY = b"\x1b[?7h\x1b[?25h\r\n\x1b[J"
 _LOCAL_FLAGS, _CONTROL_CHARACTERS = 3, 6
 
 
