@@ -167,9 +167,8 @@ def read_instances(path: str | os.PathLike[str], unit: Unit = "word") -> list[In
     if not instances:
         raise DataError(f"{path}: no instances in it; expected one JSON object per line, as SimulEval writes")
     if ended:
-        warnings.warn(
-            f"{path}: {_END} at the end of a prediction is no word: left out", StreamtransWarning, stacklevel=2
-        )
+        said = f"{path}: {_END} at the end of a prediction is no word and is left out"
+        warnings.warn(said, StreamtransWarning, stacklevel=2)
     return sorted(instances, key=lambda instance: instance.index)
 
 

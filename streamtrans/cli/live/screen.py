@@ -18,8 +18,8 @@ ERASE_LINE_END, _ERASE_BELOW = "\x1b[K", "\x1b[J"
 class Screen:
     """Draws frames on a terminal, each in a single write in which no line is blank for a moment: nothing flickers.
 
-    A terminal may find a line wider than we do (emoji, Indic scripts), or be too narrow for any. So nothing of the block
-    wraps by itself: each line takes one row, and the way back to its top is known. What scrolls up may wrap.
+    A terminal may take a line for wider than we do (emoji, Indic scripts), or be too narrow for any. So no line of the
+    block wraps by itself: each takes one row, and the way back to the top is known. What scrolls up may wrap.
     """
 
     def __init__(self, stream: TextIO):
