@@ -70,7 +70,7 @@ def _opened(path: Path) -> BinaryIO:
         raise DataError(f"{path}: {error.strerror}") from None
 
 
-def lines_of(path: Path) -> Iterator[str]:
+def text_lines(path: Path) -> Iterator[str]:
     """The lines of a file, or of standard input for "-". Raises as `decoded`, and DataError where it cannot be read."""
     try:
         with _opened(path) as stream:
@@ -80,8 +80,8 @@ def lines_of(path: Path) -> Iterator[str]:
 
 
 def read_lines(path: Path) -> list[str]:
-    """All lines of a file that has some. Raises DataError as `lines_of`, and for an empty one."""
-    if lines := list(lines_of(path)):
+    """All lines of a file that has some. Raises DataError as `text_lines`, and for an empty one."""
+    if lines := list(text_lines(path)):
         return lines
     raise DataError(f"{path} is empty")
 

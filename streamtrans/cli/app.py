@@ -5,7 +5,7 @@ import sys
 import warnings
 from errno import EDQUOT, ENOSPC
 from importlib import import_module
-from typing import Annotated, Any, NoReturn, TextIO, cast
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 import typer.core
@@ -112,7 +112,7 @@ def main() -> NoReturn:
 def run(arguments: list[str]) -> int:
     """Runs one command line and gives its exit code; every error meant for people is one line on standard error."""
     with warnings.catch_warnings():
-        warnings.showwarning = _show_warning
+        warnings.showwarning = cast(Any, _show_warning)
         return _run(arguments)
 
 
@@ -149,9 +149,7 @@ def _run(arguments: list[str]) -> int:
         return _complain_of_usage(error)
 
 
-def _show_warning(
-    message: Warning | str, category: type[Warning], filename: str, line: int, file: TextIO | None = None, _: Any = None
-) -> None:
+def _show_warning(message: Warning | str, category: type[Warning], filename: str, line: int, *_: Any) -> None:
     ours = issubclass(category, StreamtransWarning)
     warn(str(message)) if ours else say(warnings.formatwarning(message, category, filename, line).rstrip())
 

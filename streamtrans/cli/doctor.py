@@ -48,7 +48,7 @@ def examine() -> dict[str, Any]:
     from streamtrans.runtime import compute_dtype, describe, mx, on_gpu
 
     runtime = describe()
-    gflops = measure()
+    gflops = measure_products()
     return {
         "device": runtime.device,
         "compute_dtype": str(compute_dtype(mx.bfloat16)).removeprefix("mlx.core."),
@@ -75,7 +75,7 @@ def advise(known: str | None, blas: str, gflops: dict[str, float], gpu: bool, lo
     return advice
 
 
-def measure() -> dict[str, float]:
+def measure_products() -> dict[str, float]:
     """Billions of operations a second in a float32 product of 1024 × 1024 matrices, the best of a few."""
     import numpy as np
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from streamtrans.errors import DataError, StreamtransError, StreamtransWarning
-from streamtrans.files import lines_of, write_atomically
+from streamtrans.files import text_lines, write_atomically
 from streamtrans.text.words import is_unspaced, units
 
 Unit = Literal["word", "char"]
@@ -141,7 +141,7 @@ def _check_numbers(name: str, numbers: Sequence[float]) -> None:
             raise DataError(f"{name} holds {number}: numbers must be finite and not negative")
 
 
-def read_instances(path: str | os.PathLike[str], unit: Unit = "word") -> list[Instance]:
+def read_log(path: str | os.PathLike[str], unit: Unit = "word") -> list[Instance]:
     """The instances of a log, sorted by index.
 
     unit: of the target, where the log does not say it (only ours do).
@@ -151,7 +151,7 @@ def read_instances(path: str | os.PathLike[str], unit: Unit = "word") -> list[In
     instances: list[Instance] = []
     numbers: dict[int, int] = {}
     ended = False
-    for number, line in enumerate(lines_of(Path(path)), 1):
+    for number, line in enumerate(text_lines(Path(path)), 1):
         if not line.strip():
             continue
         try:
@@ -316,7 +316,7 @@ def to_json(instance: Instance) -> str:
     return json.dumps(fields, ensure_ascii=False)
 
 
-def write_instances(path: str | os.PathLike[str], instances: Iterable[Instance]) -> None:
+def write_log(path: str | os.PathLike[str], instances: Iterable[Instance]) -> None:
     """Write a whole log, or, when that fails (`StreamtransError`), leave what was there."""
     write_atomically(Path(path), "".join(to_json(instance) + "\n" for instance in instances))
 
@@ -341,4 +341,4 @@ def resume(path: str | os.PathLike[str], unit: Unit = "word") -> list[Instance]:
                 log.truncate(len(whole))
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
-    return read_instances(path, unit=unit) if whole.strip() else []
+    return read_log(path, unit=unit) if whole.strip() else []

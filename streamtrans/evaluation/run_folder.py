@@ -44,10 +44,10 @@ class RunFolder:
             (self.path / name).unlink(missing_ok=True)
         if not done:
             self._write(_CONFIGURATION, {"configuration": dict(configuration)}, indent=None)
-            logs.write_instances(self.log, [])
+            logs.write_log(self.log, [])
         elif most is not None and most < len(done):
             done = done[:most]
-            logs.write_instances(self.log, done)
+            logs.write_log(self.log, done)
         return done
 
     def _found(self, configuration: Mapping[str, Any]) -> list[Instance]:
@@ -78,7 +78,7 @@ class RunFolder:
         Each file appears whole or not at all; scores.json comes last, so that a folder that has it is complete.
         Raises `StreamtransError` where a file cannot be written.
         """
-        logs.write_instances(self.log, run.instances)
+        logs.write_log(self.log, run.instances)
         seeds = {"significance": significance.SEED}
         record = {"configuration": self._configuration() or {}, "seeds": seeds, "versions": versions()}
         self._write(_CONFIGURATION, record)
@@ -98,7 +98,7 @@ class RunFolder:
             raise DataError(f"{self.path}: no {LOG} in it; {advice}")
         scores = self._read(_SCORES, "remove it or score the log again") if self._whole else {}
         wait_k = scores.get("wait_k")
-        instances = logs.read_instances(self.log, unit=unit_of(language or ""))
+        instances = logs.read_log(self.log, unit=unit_of(language or ""))
         about = About(
             name=self.log.resolve().parent.name if self._whole else self.log.name,
             policy=scores.get("policy"),

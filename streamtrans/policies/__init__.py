@@ -7,7 +7,7 @@ from streamtrans.policies.boundary import Boundary, WaitKFlush
 from streamtrans.policies.confident import Confident
 from streamtrans.policies.learned import Learned
 from streamtrans.policies.max_lag import MaxLag
-from streamtrans.policies.registry import POLICIES, describe, make_policy, short_name
+from streamtrans.policies.registry import POLICIES, description_of, make_policy, short_name
 from streamtrans.policies.retranslate import Retranslate
 from streamtrans.policies.wait_k import WaitK
 
@@ -25,7 +25,7 @@ __all__ = [
     "Retranslate",
     "WaitK",
     "WaitKFlush",
-    "describe",
+    "description_of",
     "make_policy",
     "revises",
     "short_name",

@@ -76,7 +76,7 @@ def settings_of(policy: Policy) -> dict[str, Any]:
     return own | {"max_lag": policy.words if isinstance(policy, MaxLag) else None}
 
 
-def describe(policy: Policy) -> dict[str, Any]:
+def description_of(policy: Policy) -> dict[str, Any]:
     """Name (as "policy") and options of a policy, ready for JSON: k = ∞ is "inf"."""
     inside = type(_inside(policy))
     name = policy.name if POLICIES.get(policy.name) is inside else f"{inside.__module__}:{inside.__qualname__}"
@@ -88,7 +88,7 @@ def short_name(policy: Policy) -> str:
 
     First the policy with the number it is known by, then the options that are not at their default.
     """
-    options = describe(policy)
+    options = description_of(policy)
     name = options.pop("policy")
     own = options_of(_inside(policy)).items()
     defaults = {key: _stated(option.default) for key, option in own} | {"max_lag": None}

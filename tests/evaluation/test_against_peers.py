@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamtrans.evaluation import latency
-from streamtrans.evaluation.instances import Instance, read_instances, to_json, write_instances
+from streamtrans.evaluation.instances import Instance, read_log, to_json, write_log
 from streamtrans.evaluation.runs import About, Run
 from streamtrans.evaluation.scores import Scores
 
@@ -151,7 +151,7 @@ def one(reference="a b c d e f g h i j", delays=(3, 4, 5, 6, 7, 8, 9, 10, 10, 10
 def ours(tmp_path, fields, unit="word"):
     path = tmp_path / "instances.log"
     path.write_text(json.dumps(fields) + "\n", encoding="utf-8")
-    return latency.corpus(read_instances(path, unit=unit))
+    return latency.corpus(read_log(path, unit=unit))
 
 
 def test_they_count_the_spaces_of_a_reference_and_we_its_words(peer, tmp_path):
@@ -229,7 +229,7 @@ def simuleval_run(tmp_path):
 def test_simulevals_loop_and_its_log(simuleval_run):
     """They print three decimals. ATD only agrees without --output: with it they score the log, as speech."""
     theirs, log = simuleval_run
-    ours = Scores.of(Run(About("ours"), read_instances(log))).values
+    ours = Scores.of(Run(About("ours"), read_log(log))).values
     assert {"BLEU", "AL", "LAAL", "AP", "DAL", "ATD", "StartOffset", "EndOffset"} == set(theirs)
     for name, value in theirs.items():
         assert ours[name] == pytest.approx(value, abs=5e-4 + 1e-9), name
@@ -237,8 +237,8 @@ def test_simulevals_loop_and_its_log(simuleval_run):
 
 
 def test_omnistevals_command_line_on_our_log(simuleval_run, tmp_path):
-    instances = read_instances(simuleval_run[1])
-    write_instances(tmp_path / "ours.log", instances)
+    instances = read_log(simuleval_run[1])
+    write_log(tmp_path / "ours.log", instances)
     files = ["--hypothesis_file", tmp_path / "ours.log", "--ref_sentences_file", tmp_path / "target"]
     command("omnisteval", "shortform", *files, "--word_level", "--output_folder", tmp_path / "scores")
     rows = (line.split("\t") for line in (tmp_path / "scores/scores.tsv").read_text().splitlines()[1:])

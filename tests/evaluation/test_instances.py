@@ -12,12 +12,12 @@ from streamtrans.errors import DataError, StreamtransError
 from streamtrans.evaluation.instances import (
     Instance,
     append,
-    read_instances,
+    read_log,
     resume,
     split,
     unit_of,
     with_references,
-    write_instances,
+    write_log,
 )
 
 GOOD = {
@@ -42,7 +42,7 @@ def log(tmp_path, *lines, **changes):
 
 
 def test_reads_simuleval(tmp_path):
-    (one,) = read_instances(log(tmp_path))
+    (one,) = read_log(log(tmp_path))
     assert one.source == ("the", "cat", "sleeps")
     assert one.delays == (2, 3, 3)
     assert one.elapsed == (2.5, 3.1, 3.2)
@@ -51,36 +51,36 @@ def test_reads_simuleval(tmp_path):
 
 
 def test_zeros_that_simuleval_writes_for_text_are_no_times(tmp_path):
-    assert read_instances(log(tmp_path, elapsed=[0, 0, 0]))[0].elapsed is None
+    assert read_log(log(tmp_path, elapsed=[0, 0, 0]))[0].elapsed is None
 
 
 def test_delays_again_are_no_times(tmp_path):
-    assert read_instances(log(tmp_path, elapsed=[2, 3, 3.0]))[0].elapsed is None
-    assert read_instances(log(tmp_path, elapsed=[2, 3, 3.1]))[0].elapsed == (2, 3, 3.1)
+    assert read_log(log(tmp_path, elapsed=[2, 3, 3.0]))[0].elapsed is None
+    assert read_log(log(tmp_path, elapsed=[2, 3, 3.1]))[0].elapsed == (2, 3, 3.1)
 
 
 def test_the_newline_that_simuleval_leaves_on_a_reference_goes(tmp_path):
-    assert read_instances(log(tmp_path, reference="o gato\n"))[0].reference == "o gato"
-    assert read_instances(log(tmp_path, reference=""))[0].reference == ""
+    assert read_log(log(tmp_path, reference="o gato\n"))[0].reference == "o gato"
+    assert read_log(log(tmp_path, reference=""))[0].reference == ""
 
 
 def test_white_space_around_a_reference_goes_wherever_it_comes_from(tmp_path):
     path = tmp_path / "new.log"
-    write_instances(path, [one := Instance(0, ("a",), 1, "b", (1,), " o gato \n")])
-    assert (one.reference, read_instances(path)) == ("o gato", [one])
+    write_log(path, [one := Instance(0, ("a",), 1, "b", (1,), " o gato \n")])
+    assert (one.reference, read_log(path)) == ("o gato", [one])
     assert with_references([one], [[" o gato\t"]], "new") == [one]
 
 
 def test_reads_source_as_a_list_and_a_log_without_source_reference_and_index(tmp_path):
-    assert read_instances(log(tmp_path, source=["the", "cat", "sleeps"]))[0].source == ("the", "cat", "sleeps")
-    (one,) = read_instances(log(tmp_path, source=None, reference=None, index=None, elapsed=None))
+    assert read_log(log(tmp_path, source=["the", "cat", "sleeps"]))[0].source == ("the", "cat", "sleeps")
+    (one,) = read_log(log(tmp_path, source=None, reference=None, index=None, elapsed=None))
     assert (one.index, one.source, one.source_length, one.reference, one.elapsed) == (0, None, 3, None, None)
     assert one.reference_length == 3
-    assert read_instances(log(tmp_path, source_length=None))[0].source_length == 3
+    assert read_log(log(tmp_path, source_length=None))[0].source_length == 3
 
 
 def test_characters(tmp_path):
-    (one,) = read_instances(
+    (one,) = read_log(
         log(tmp_path, source="猫在 睡觉", source_length=4, prediction="ねこ が", reference="ねこが寝る"), unit="char"
     )
     assert one.source == ("猫", "在", "睡", "觉")
@@ -99,7 +99,7 @@ def test_units_by_language():
 
 def test_sorts_by_index_and_takes_references_in_that_order(tmp_path):
     path = log(tmp_path, GOOD | {"index": 7}, "", GOOD | {"index": 5})
-    assert [(i.index, i.reference) for i in with_references(read_instances(path), [["um", "dois"]], "a")] == [
+    assert [(i.index, i.reference) for i in with_references(read_log(path), [["um", "dois"]], "a")] == [
         (5, "um"),
         (7, "dois"),
     ]
@@ -134,14 +134,14 @@ def instances(draw, index=0):
 @given(instances(0), instances(1))
 def test_a_written_log_reads_back(tmp_path_factory, first, second):
     path = tmp_path_factory.mktemp("log") / "instances.log"
-    write_instances(path, [first])
+    write_log(path, [first])
     append(path, [second])
-    assert read_instances(path) == [first, second]
+    assert read_log(path) == [first, second]
     assert resume(path) == [first, second]
 
 
 def test_our_log_has_all_fields_of_simuleval(tmp_path):
-    write_instances(tmp_path / "instances.log", read_instances(log(tmp_path)))
+    write_log(tmp_path / "instances.log", read_log(log(tmp_path)))
     assert json.loads((tmp_path / "instances.log").read_text()).items() >= GOOD.items()
 
 
@@ -151,7 +151,7 @@ def test_resume_cuts_half_a_line(tmp_path):
     path.write_bytes(whole + '{"index": 2, "prediction": "não'.encode()[:-1])
     assert len(resume(path)) == 2
     assert path.read_bytes() == whole
-    append(path, [read_instances(path)[0]])
+    append(path, [read_log(path)[0]])
     assert resume(tmp_path / "none.log") == []
     path.write_bytes(b'{"ind')
     assert resume(path) == []
@@ -195,7 +195,7 @@ def test_faults_are_named_with_file_and_line(tmp_path, changes, message):
     bad = {k: v for k, v in (GOOD | changes).items() if v is not None}
     path = log(tmp_path, GOOD | {"index": 9}, "", bad)
     with pytest.raises(DataError) as caught:
-        read_instances(path)
+        read_log(path)
     assert str(caught.value).startswith(f"{path}:3: ")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -217,38 +217,38 @@ def test_faults_are_named_with_file_and_line(tmp_path, changes, message):
 )
 def test_faulty_lines(tmp_path, line, message):
     with pytest.raises(DataError, match=r"instances\.log:2: .*") as caught:
-        read_instances(log(tmp_path, GOOD | {"index": 9}, line))
+        read_log(log(tmp_path, GOOD | {"index": 9}, line))
     assert message in str(caught.value)
 
 
 def test_faulty_files(tmp_path):
     with pytest.raises(DataError, match="2 instances but 1 references"):
-        with_references(read_instances(log(tmp_path, GOOD, GOOD | {"index": 1})), [["um"]], "a run")
+        with_references(read_log(log(tmp_path, GOOD, GOOD | {"index": 1})), [["um"]], "a run")
     with pytest.raises(DataError, match="no instances in it"):
-        read_instances(log(tmp_path, "", ""))
+        read_log(log(tmp_path, "", ""))
     with pytest.raises(DataError, match=r"none\.log: No such file"):
-        read_instances(tmp_path / "none.log")
+        read_log(tmp_path / "none.log")
     with pytest.raises(DataError, match="Is a directory"):
         resume(tmp_path)
     (tmp_path / "latin.log").write_bytes(b'{"prediction": "n\xe3o"}\n')
     with pytest.raises(DataError, match=r"latin\.log:1: not UTF-8 \(byte 0xe3 at column 18\)"):
-        read_instances(tmp_path / "latin.log")
+        read_log(tmp_path / "latin.log")
 
 
 def test_a_log_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
     path = log(tmp_path)
-    before, (one,) = path.read_text(), read_instances(path)
+    before, (one,) = path.read_text(), read_log(path)
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(StreamtransError, match="No space left on device"):
-        write_instances(path, [one, one])
+        write_log(path, [one, one])
     assert path.read_text() == before
     assert os.listdir(tmp_path) == ["instances.log"]
     with pytest.raises(StreamtransError, match="cannot write"):
-        write_instances(path / "below" / "instances.log", [one])
+        write_log(path / "below" / "instances.log", [one])
     with pytest.raises(StreamtransError, match="cannot write"):
         append(tmp_path, [one])
 
@@ -257,7 +257,7 @@ def test_a_written_log_is_readable_by_others(tmp_path):
     path = tmp_path / "new" / "instances.log"
     umask = os.umask(0o022)
     try:
-        write_instances(path, read_instances(log(tmp_path)))
+        write_log(path, read_log(log(tmp_path)))
     finally:
         os.umask(umask)
     assert stat.S_IMODE(path.stat().st_mode) == 0o644

@@ -9,7 +9,7 @@ from sentences import CHINESE, instance, save, scored
 
 from streamtrans.errors import DataError, StreamtransError, UsageError
 from streamtrans.evaluation import report
-from streamtrans.evaluation.instances import read_instances, write_instances
+from streamtrans.evaluation.instances import read_log, write_log
 from streamtrans.evaluation.run_folder import RunFolder, run_folders
 from streamtrans.evaluation.runs import About, Run
 from streamtrans.evaluation.scores import Scores
@@ -39,7 +39,7 @@ def test_a_run_is_resumed_where_it_stopped(tmp_path):
         log.write('{"half a l')
     assert folder.begin(configuration, resume=True) == [instance(0), instance(1)]
     assert folder.begin(configuration, resume=True, most=1) == [instance(0)]
-    assert (len(read_instances(folder.log)), folder.expected) == (1, 3)
+    assert (len(read_log(folder.log)), folder.expected) == (1, 3)
     with pytest.raises(UsageError, match="was started with model 'en-pt', not 'other'"):
         folder.begin(configuration | {"model": "other"}, resume=True)
     assert folder.begin(configuration) == []
@@ -61,7 +61,7 @@ def test_nothing_half_written(tmp_path, monkeypatch):
     with pytest.raises(StreamtransError, match=r"scores\.tsv: cannot write: No space left"):
         save(tmp_path, Run(About("run"), [instance(0)]))
     assert sorted(os.listdir(tmp_path)) == ["configuration.json", "instances.log"]
-    assert len(read_instances(tmp_path / "instances.log")) == 1
+    assert len(read_log(tmp_path / "instances.log")) == 1
 
 
 def runs_of(path, language=None):
@@ -102,20 +102,20 @@ def test_a_log_in_a_run_folder_is_scored_as_its_folder(tmp_path):
 def test_logs_of_one_folder_have_their_own_names(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("a.log", "b.log", "instances.log"):
-        write_instances(name, [instance(0)])
+        write_log(name, [instance(0)])
     names = [RunFolder(Path(name)).read().about.name for name in ("a.log", "b.log", "instances.log")]
     assert names == ["a.log", "b.log", tmp_path.name]
 
 
 def test_a_log_of_another_name_has_nothing_to_do_with_the_run_beside_it(tmp_path):
     save(tmp_path, Run(About("run", policy="agree"), [instance(0)]), {"sentences": 9})
-    write_instances(tmp_path / "other.log", [instance(0)])
+    write_log(tmp_path / "other.log", [instance(0)])
     folder = RunFolder(tmp_path / "other.log")
     assert (folder.read().about.policy, folder.expected, RunFolder(tmp_path).expected) == (None, 0, 9)
 
 
 def test_the_tokenizer_of_characters_comes_from_their_language(tmp_path):
-    write_instances(tmp_path / "a.log", [instance(0, **CHINESE)])
+    write_log(tmp_path / "a.log", [instance(0, **CHINESE)])
     assert RunFolder(tmp_path / "a.log").read().about.tokenizer is None
     (run,) = runs_of(tmp_path / "a.log", language="zh-CN")
     assert run.about.tokenizer == "zh"

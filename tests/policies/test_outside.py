@@ -6,7 +6,7 @@ import pytest
 from processes import run
 
 from streamtrans.errors import UsageError
-from streamtrans.policies import MaxLag, describe, make_policy, short_name
+from streamtrans.policies import MaxLag, description_of, make_policy, short_name
 from streamtrans.policies.outside import import_policy
 
 CODE = """
@@ -57,7 +57,7 @@ def here(tmp_path, monkeypatch):
 def test_a_class_with_its_options(here):
     policy = import_policy("mine_of_tests:Pairs", max_wait=3, max_lag=5, hold=None)
     assert isinstance(policy, MaxLag)
-    assert describe(policy) == {"policy": "mine_of_tests:Pairs", "max_wait": 3, "max_lag": 5}
+    assert description_of(policy) == {"policy": "mine_of_tests:Pairs", "max_wait": 3, "max_lag": 5}
     assert short_name(policy) == "mine_of_tests:Pairs-max-wait-3-max-lag-5"
     assert short_name(import_policy("mine_of_tests:Plain")) == "mine_of_tests:Plain"
 

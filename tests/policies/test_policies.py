@@ -15,7 +15,7 @@ from streamtrans.policies import (
     PolicyState,
     WaitK,
     WaitKFlush,
-    describe,
+    description_of,
     make_policy,
     short_name,
 )
@@ -145,7 +145,7 @@ def test_short_names():
 
 
 def test_a_policy_described_makes_the_same_policy():
-    assert describe(MaxLag(WaitK(inf), 4)) == {"policy": "wait-k", "k": "inf", "catch_up": 0.0, "max_lag": 4}
+    assert description_of(MaxLag(WaitK(inf), 4)) == {"policy": "wait-k", "k": "inf", "catch_up": 0.0, "max_lag": 4}
     for name in POLICIES:
-        options = {key: inf if value == "inf" else value for key, value in describe(make_policy(name)).items()}
+        options = {key: inf if value == "inf" else value for key, value in description_of(make_policy(name)).items()}
         assert make_policy(options.pop("policy"), **options) == make_policy(name)

@@ -32,28 +32,31 @@ from streamtrans.evaluation.scores import Scores
 from streamtrans.evaluation.tradeoff import LAGS
 from streamtrans.policies import Policy, WaitK
 
+ReferencesArgument = Annotated[
+    list[Path] | None, typer.Argument(metavar="REFERENCE…", help="Their translations, a file per reference.")
+]
+SequentialOption = Annotated[
+    bool, typer.Option("--sequential", help="One sentence at a time, timed: gives computation-aware latency.")
+]
+WordMsOption = Annotated[
+    float | None,
+    typer.Option("--word-ms", metavar="W", help=f"A source word every W ms, for --sequential ({WORD_MS:g})."),
+]
+
 
 @takes_policies
 def score(
     context: typer.Context,
     choice: PolicyChoice,
     source: Annotated[Path | None, typer.Argument(metavar="SOURCE", help="Sentences to translate, one a line.")] = None,
-    references: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="REFERENCE…", help="Their translations, a file per reference."),
-    ] = None,
+    references: ReferencesArgument = None,
     sweep: SweepOption = False,
     model: ModelOption = "en-pt",
     adapter: AdapterOption = None,
     limit: LimitOption = None,
     batch_size: BatchSizeOption = None,
-    sequential: Annotated[
-        bool, typer.Option("--sequential", help="One sentence at a time, timed: gives computation-aware latency.")
-    ] = False,
-    word_ms: Annotated[
-        float | None,
-        typer.Option("--word-ms", metavar="W", help=f"A source word every W ms, for --sequential ({WORD_MS:g})."),
-    ] = None,
+    sequential: SequentialOption = False,
+    word_ms: WordMsOption = None,
     save_log: SaveLogOption = None,
     resume: ResumeOption = False,
     from_log: FromLogOption = None,
@@ -96,10 +99,7 @@ def score(
         files = [source, *(references or [])] if source else []
         trial = Trial(files, limit, model, adapter, Pacing(batch_size, sequential, word_ms))
         policies = _policies(choice, sweep, trial.translator.default_policy)
-        for policy in policies:
-            trial.translator.instrument(policy)  # complains now of a model that cannot, not after other runs
-        results = [trial.run(policy, save_log, resume, quality, shown=not plain) for policy in policies]
-        scored = [result for result in results if result]
+        scored = trial.runs(policies, save_log, resume, quality, shown=not plain)
     if scored:  # else another rank has it all
         runs, scores = zip(*scored, strict=True)
         output.show(runs, scores)
@@ -130,7 +130,7 @@ def _check(
 
 
 def _clock(word_ms: float | None, sequential: bool) -> float:
-    """Milliseconds a source word; only one sentence at a time has times."""
+    """Milliseconds per source word; only one sentence at a time has times."""
     if word_ms is not None and not sequential:
         raise UsageError("--word-ms is the clock of --sequential; batches have no times")
     return WORD_MS if word_ms is None else word_ms

@@ -53,14 +53,23 @@ class Trial:
         clock = {"word_ms": self._pacing.word_ms, "sequential": self._pacing.sequential}
         return {**model_record(self._model, self._adapter), **files, "sentences": len(self.sources), **clock}
 
-    def run(
+    def runs(
+        self, policies: Sequence[Policy], save_log: Path | None, resume: bool, quality: Sequence[str], shown: bool
+    ) -> list[tuple[Run, Scores]]:
+        """The run of each policy and its scores, in a folder of its own below `save_log`; none on a rank that does not
+        lead.
+
+        Raises DataError when the log to resume is of other sentences, ModelError for a policy that the model lacks
+        something for.
+        """
+        for policy in policies:
+            self.translator.instrument(policy)  # complains now, not after other runs
+        results = [self._run(policy, save_log, resume, quality, shown) for policy in policies]
+        return [result for result in results if result]
+
+    def _run(
         self, policy: Policy, save_log: Path | None, resume: bool, quality: Sequence[str], shown: bool
     ) -> tuple[Run, Scores] | None:
-        """Translates with a policy and scores that, in a folder of its own below `save_log`; None on a rank that does
-        not lead.
-
-        Raises DataError when the log to resume is of other sentences.
-        """
         name = short_name(policy)
         folder = RunFolder(save_log / name) if save_log else None
         run = LineRun(self.translator, policy, self._ranks, name, self._pacing, folder, shown, self._warn)

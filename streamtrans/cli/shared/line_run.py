@@ -14,7 +14,7 @@ from streamtrans.evaluation.quality import QUALITY, tokenizer_of
 from streamtrans.evaluation.run_folder import RunFolder
 from streamtrans.evaluation.runs import About, Run
 from streamtrans.evaluation.scores import Scores
-from streamtrans.policies import Policy, describe
+from streamtrans.policies import Policy, description_of
 
 if TYPE_CHECKING:
     from streamtrans.engine.events import Event
@@ -59,7 +59,7 @@ class LineRun:
         Raises as `RunFolder.begin`.
         """
         if self.folder:
-            self.instances = self.folder.begin(configuration | describe(self.policy), resume, most)
+            self.instances = self.folder.begin(configuration | description_of(self.policy), resume, most)
         return len(self.instances)
 
     def translate(
@@ -98,7 +98,7 @@ class LineRun:
 
     def finish(self, quality: Sequence[str] = QUALITY) -> tuple[Run, Scores]:
         """The run and its scores, which complete its folder if it is recorded."""
-        description = describe(self.policy)
+        description = description_of(self.policy)
         tokenizer = tokenizer_of(self.translator.settings.target_language or "")
         run = Run(About(self.name, description.pop("policy"), description, tokenizer), self.instances)
         scores = Scores.of(run, quality)

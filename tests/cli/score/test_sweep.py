@@ -11,7 +11,7 @@ from streamtrans.cli.score.sweep import GRIDS, swept
 from streamtrans.cli.shared.options import PolicyChoice
 from streamtrans.errors import UsageError
 from streamtrans.models.loading import find_model
-from streamtrans.policies import POLICIES, WaitK, describe, short_name
+from streamtrans.policies import POLICIES, WaitK, description_of, short_name
 
 SENTENCES = [
     ("Good morning, my friend.", "Bom dia, meu amigo."),
@@ -39,7 +39,7 @@ def test_grids_are_settings_of_their_policies():
         assert len(policies) == len(settings) == len({short_name(policy) for policy in policies})
         for policy, setting in zip(policies, settings, strict=True):
             assert policy.name == name in POLICIES
-            assert setting.items() <= describe(policy).items()
+            assert setting.items() <= description_of(policy).items()
 
 
 def test_a_sweep_has_the_offline_run_first():
