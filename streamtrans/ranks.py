@@ -25,7 +25,7 @@ PATIENCE = 600.0
 
 
 class Ranks:
-    """This process, `rank` of `size`, among those that were launched together; 0 of 1 where it is alone."""
+    """This process, `rank` of `size`, among the processes that were launched together; 0 of 1 where it is alone."""
 
     def __init__(self, rank: int = 0, size: int = 1, group: Any = None):
         self.rank, self.size, self._group = rank, size, group
@@ -42,7 +42,7 @@ class Ranks:
 
     @property
     def leads(self) -> bool:
-        """Whether this is rank 0, which reads what was done, writes what is new, and talks."""
+        """Whether this is rank 0, which reads and writes files, and talks."""
         return self.rank == 0
 
     def stop_together(self) -> None:

@@ -111,7 +111,7 @@ def _environment(found: dict[str, Any]) -> str:
 
 @contextmanager
 def _activity(shown: bool) -> Iterator[Callable[[str], None]]:
-    """What is being measured, on a terminal's standard error."""
+    """Shows the measure that is being taken, on a terminal's standard error."""
     if not (shown and sys.stderr.isatty()):
         yield lambda what: None
         return

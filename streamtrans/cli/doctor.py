@@ -14,7 +14,7 @@ from streamtrans.cli.shared.tables import print_fields
 _PACKAGES = ("streamtrans", "mlx", "mlx-lm", "numpy", "sentencepiece", "sacrebleu")
 _SIZE = 1024
 _SLOW = 0.5  # of numpy's speed
-_BUSY = 1.5  # runnable processes a processor
+_BUSY = 1.5  # runnable processes per processor
 
 
 def doctor(as_json: JsonOption = False) -> None:
@@ -62,7 +62,7 @@ def examine() -> dict[str, Any]:
 
 
 def advise(known: str | None, blas: str, gflops: dict[str, float], gpu: bool, load: float) -> list[str]:
-    """What to do, a line each; nothing if all is well. `known` is what the runtime says, `load` is per processor."""
+    """Advice, one line each; none if all is well. `known`: the runtime's own; `load`: per processor."""
     advice = [known] if known else []
     share = gflops["mlx"] / gflops["numpy"]
     if not gpu and share < _SLOW and not known:

@@ -1,4 +1,4 @@
-"""`streamtrans translate`: a file of sentences, a line each, to as many lines of translation."""
+"""`streamtrans translate`: a file with a sentence per line, translated line by line."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ def translate(
     as_json: JsonOption = False,
     plain: PlainOption = False,
 ) -> None:
-    """Translate a file, a sentence a line, as if each sentence were heard word by word.
+    """Translate a file, a sentence per line, as if each sentence were heard word by word.
 
     The output has as many lines; empty ones stay empty. It is written as it goes: an interrupted run keeps what it has.
     Lines are read in blocks, from standard input too: use `streamtrans live` for text that is still coming. Several

@@ -1,4 +1,4 @@
-"""Quality against latency: one curve a system, one point a run, with confidence bands from the bootstrap."""
+"""Quality against latency: a curve per policy, a point per run, with confidence bands from the bootstrap."""
 
 import json
 from collections.abc import Sequence
@@ -86,9 +86,9 @@ def curve(
 
 
 def curves_of(system: str, runs: Sequence[Run], **options: Any) -> list[Curve]:
-    """A curve for each policy of a system, with the options of `curve`: no line joins what differs in more than a k.
+    """A curve for each policy of a system, with the options of `curve`: no line joins different policies.
 
-    They are called "system, policy" where there are several. The first has the offline run, which is that of all.
+    They are called "system, policy" where there are several. The first has the offline run for all.
     """
     measured = [replace(curve(system, of, **options), policy=policy) for policy, of in by_policy(runs).items()]
     offline = next((curve.offline for curve in measured if curve.offline), None)

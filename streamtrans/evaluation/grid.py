@@ -1,4 +1,4 @@
-"""One sentence seen closely: which source had been read when each target unit was written, as text and as SVG."""
+"""One sentence seen closely: the source read before each target unit was written, as text and as SVG."""
 
 import math
 import unicodedata
@@ -22,8 +22,11 @@ def _heading(instance: Instance) -> str:
 
 
 def grid(instance: Instance, width: int = 100) -> str:
-    """The path as text: a line a target unit, with what had been read (■), what not (·), what was read just before
-    it, and when it was ready, if known. Where the source is longer than half of `width`, a cell stands for several."""
+    """The path as text: a line per target unit, with the source read (■) and not read (·), the words read just before
+    it, and the time when it was ready, if known.
+
+    Where the source is longer than half of `width`, a cell stands for several units.
+    """
     target = instance.units
     names = max((_width(word) for word in target), default=0)
     total = round(instance.source_length)
@@ -47,7 +50,7 @@ def _cells(read: int, total: int, scale: int) -> str:
 
 
 def _read(instance: Instance, start: int, stop: int) -> str:
-    """What was read between two words; numbers (from 1) stand for words that the log does not have."""
+    """The source read between two target words; numbers (from 1) stand for words that the log does not have."""
     if instance.source is None:
         return " ".join(str(number + 1) for number in range(start, stop))
     return (" " if instance.source_unit == "word" else "").join(instance.source[start:stop])

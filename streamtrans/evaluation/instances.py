@@ -40,7 +40,7 @@ def split(text: str, unit: Unit) -> list[str]:
 
 @dataclass(frozen=True)
 class Instance:
-    """One sentence as it was translated, checked when it is made (`DataError` says what is wrong).
+    """One sentence as it was translated; making one that cannot be raises `DataError`.
 
     delays[i]: source units read when target unit i was written; for a policy that revises, when it last changed.
     elapsed[i]: when unit i was ready, computation included, in source units; None when not measured.
@@ -71,8 +71,8 @@ class Instance:
 
     @property
     def units(self) -> list[str]:
-        """The units that were written. Characters are those that are not white space or, where only that gives one
-        delay for each, those that are not U+0020, which is how SimulEval counts."""
+        """The units that were written. White space is no character; but where only that gives one delay for each,
+        every character but U+0020 is one, which is how SimulEval counts."""
         found = split(self.prediction, self.unit)
         if self.unit == "char" and len(found) != len(self.delays):
             all_but_spaces = [character for character in self.prediction if character != " "]
@@ -195,7 +195,7 @@ def _not_finite(name: str) -> float:
 
 
 def _fields(line: str) -> dict[str, Any]:
-    """The fields of a line of a log, of which there are those that every log must have."""
+    """The fields of a line of a log. Raises DataError where one is missing that every log must have."""
     try:
         fields = json.loads(line, parse_constant=_not_finite)
     except json.JSONDecodeError as error:
@@ -317,7 +317,7 @@ def to_json(instance: Instance) -> str:
 
 
 def write_log(path: str | os.PathLike[str], instances: Iterable[Instance]) -> None:
-    """Write a whole log, or, when that fails (`StreamtransError`), leave what was there."""
+    """Write a whole log, or, when that fails (`StreamtransError`), leave the old one."""
     write_atomically(Path(path), "".join(to_json(instance) + "\n" for instance in instances))
 
 
@@ -331,7 +331,7 @@ def append(path: str | os.PathLike[str], instances: Iterable[Instance]) -> None:
 
 
 def resume(path: str | os.PathLike[str], unit: Unit = "word") -> list[Instance]:
-    """What an interrupted run has finished: [] without a log; half a last line is cut off, in the file too."""
+    """The finished instances of an interrupted run, [] without a log; half a last line is cut off, in the file too."""
     path = Path(path)
     try:
         content = path.read_bytes() if path.exists() else b""

@@ -122,7 +122,7 @@ def longest_wait(delays: Sequence[float], source_length: float, reference_length
 
 
 def start_offset(delays: Sequence[float], source_length: float, reference_length: int) -> float | None:
-    """StartOffset, in source units: d_1, what was read before the first unit was written."""
+    """StartOffset, in source units: d_1, the source read before the first unit was written."""
     return delays[0] if delays else None
 
 
@@ -149,7 +149,7 @@ class LatencyMetric:
         elapsed = instance.elapsed
         if elapsed is None or not self.aware:
             return None
-        if self.function is average_token_delay:  # chunks are still those of the delays
+        if self.function is average_token_delay:  # chunks still follow the delays
             return average_token_delay(instance.delays, instance.source_length, instance.reference_length, elapsed)
         return self.function(elapsed, instance.source_length, instance.reference_length)
 

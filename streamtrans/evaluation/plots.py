@@ -118,7 +118,7 @@ def _draw(axes: Any, curve: Curve, colour: str, marker: str) -> None:
 
 
 def _labels(points: Sequence[Point]) -> list[str]:
-    """What the names of a curve's points do not share; nothing where that is too long to stand beside them."""
+    """The part of each point's name that the others do not share; empty where it is too long to be drawn."""
     parts = [point.name.split("-") for point in points]
     shared = next((i for i, column in enumerate(zip(*parts, strict=False)) if len(set(column)) > 1), 0)
     labels = ["-".join(name[shared:]) for name in parts]
@@ -126,7 +126,7 @@ def _labels(points: Sequence[Point]) -> list[str]:
 
 
 def text(curves: Sequence[Curve], width: int = 72, height: int = 18) -> str:
-    """The curves in characters, at most `width` wide: a mark a run, dots between, dashes for offline."""
+    """The curves in characters, at most `width` wide: a mark per run, dots between, dashes for offline."""
     points = [point for curve in curves for point in curve.points]
     qualities = [point.quality for curve in curves for point in _all(curve)]
     if not qualities:

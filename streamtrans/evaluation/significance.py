@@ -123,7 +123,7 @@ def _qualities(a: Sequence[Instance], b: Sequence[Instance], tokenizer: str | No
 def _latency(
     name: str, a: Sequence[float | None], b: Sequence[float | None], samples: int, seed: int
 ) -> list[Comparison]:
-    """The paired test over the sentences that have a value in both; nothing where none has."""
+    """The paired test over the sentences that have a value in both; [] where none has."""
     pairs = [(x, y) for x, y in zip(a, b, strict=True) if x is not None and y is not None]
     if not pairs:
         return []
@@ -204,7 +204,7 @@ def _resampled_points(run: Run, counts: "np.ndarray") -> list[Point]:
 
 
 def _at_a_lag(a: Sequence[float | None], b: Sequence[float | None], sentences: int) -> Comparison | None:
-    """A against B, whose first values are the measured ones and the others those of the resamples."""
+    """Compares A with B; their first values are measured, the others come from the resamples."""
     (of_a, *_), (of_b, *_) = a, b
     if of_a is None or of_b is None:
         return None

@@ -26,7 +26,7 @@ class Boundary:
             raise UsageError(f"boundary: max-wait is {self.max_wait}; it must be at least 1 word")
 
     def decide(self, state: PolicyState) -> Action:
-        """WRITE while a closed clause, or what is beyond `max_wait`, is owed."""
+        """WRITE while words of a closed clause, or beyond `max_wait`, are owed."""
         owed_to = max(state.clause_end, state.source_read - self.max_wait + 1)
         return Action.WRITE if state.target_written < owed_to else Action.READ
 

@@ -32,7 +32,7 @@ class MaxLag:
 
     @property
     def evidence(self) -> Evidence:
-        """What the policy inside asks for."""
+        """The evidence that the policy inside asks for."""
         return self.inside.evidence
 
     def decide(self, state: PolicyState) -> Action:

@@ -42,10 +42,10 @@ def live(
     as_json: JsonOption = False,
     plain: PlainOption = False,
 ) -> None:
-    """Translate what is typed or piped in, while it comes.
+    """Translate typed or piped text while it comes.
 
     On a terminal, words are translated as you type them. Backspace works in the word that has not been read yet, Enter
-    ends the sentence, Ctrl-D ends. In a pipe, each word is written as soon as it is known, a line a sentence.
+    ends the sentence, Ctrl-D ends. In a pipe, each word is written as soon as it is known, a line per sentence.
 
     \b
     Examples:

@@ -99,7 +99,7 @@ class LiveDisplay(Display):
 
 
 class EchoDisplay(Display):
-    """Shows what is typed, as it is typed, on one stream, and what is written on another.
+    """Shows text as it is typed on one stream, and the translation on another.
 
     If both are the same terminal (`together`), the letters that are not read yet step aside for what is written.
     """

@@ -1,4 +1,4 @@
-"""A block of lines at the bottom of what a terminal shows, redrawn in place; what is finished scrolls up above it."""
+"""A block of lines at the bottom of a terminal, redrawn in place; finished lines scroll up above it."""
 
 import os
 from collections.abc import Sequence

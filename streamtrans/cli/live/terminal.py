@@ -54,7 +54,7 @@ class RawTerminal:
             termios.tcsetattr(0, termios.TCSANOW, self._usual)
 
     def leave_in_a_hurry(self) -> None:
-        """From inside a signal handler: what is drawn stays half drawn."""
+        """Gives the terminal back from inside a signal handler, however much is drawn."""
         self.__exit__()
         with contextlib.suppress(OSError):
             self._write(_LEAVE_IN_A_HURRY)
@@ -194,7 +194,7 @@ class Typing:
 def translate_typing(
     open_session: "Callable[[], Session]", model: str, pause: float | None, as_json: bool, plain: bool
 ) -> int:
-    """Translates what is typed until Ctrl-D or Ctrl-C; gives the exit code."""
+    """Translates typed text until Ctrl-D or Ctrl-C; gives the exit code."""
     display = choose_display(model, as_json, plain)
     terminal = RawTerminal(marks=knows_sequences(plain))
     signals = (signal.SIGINT, signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH)

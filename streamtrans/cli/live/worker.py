@@ -67,7 +67,7 @@ class Worker:
         return [self._messages.popleft() for _ in range(len(self._messages))]
 
     def stop(self) -> None:
-        """Drops what was sent and is not yet done, and waits a moment for the end."""
+        """Drops the tasks that are not yet done, and waits a moment for the end."""
         self._stopping = True
         self.send(Task.FINISH)  # wakes it up
         self._ended.wait(_PATIENCE)

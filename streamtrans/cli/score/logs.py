@@ -27,7 +27,7 @@ _FOR_LOGS = {"from_log", "reference", "language", "comet", "at", "plot", "overla
 
 
 def refuse_other_options(context: typer.Context) -> None:
-    """Complains about what was given and would do nothing."""
+    """Complains about options that were given and would do nothing."""
     given = [p for p in context.command.params if p.name not in _FOR_LOGS and _is_given(context, p.name or "")]
     if given:
         idle = ", ".join(p.opts[0] if p.opts[0].startswith("-") else p.opts[0].upper() for p in given)

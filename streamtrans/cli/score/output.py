@@ -1,4 +1,4 @@
-"""What `streamtrans score` shows of its runs: metrics, or curves in figures; plots; for people or for machines."""
+"""The runs of `streamtrans score` for people or machines: metrics, or curves in figures; plots."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""How events look as text that only ever grows: words, words between what is typed, JSON lines."""
+"""Events as text that only ever grows: words, words between typed text, JSON lines."""
 
 import json
 from collections.abc import Callable
@@ -35,7 +35,7 @@ class Words:
 
 
 def between(event: Event) -> str:
-    """Words in brackets, to stand between what is typed; after a sentence its whole translation on a line."""
+    """Words in brackets, to stand between typed text; after a sentence its whole translation on a line."""
     if isinstance(event, Write | Revise):
         return f"[{event.text}] "
     return f"\n{event.text}\n" if isinstance(event, End) else ""

@@ -65,7 +65,7 @@ class LineRun:
     def translate(
         self, lines: Iterable[str], done: int, total: int | None, references: Sequence[Sequence[str]] | None = None
     ) -> "Iterator[tuple[int, list[Event]]]":
-        """(number, events) of each of the `lines` that come after those `done`, recorded before they are given.
+        """(number, events) of each line, recorded before it is given; `lines` are the ones after the first `done`.
 
         references: of each line, all of them; with those, or a folder, each line becomes an instance.
         """

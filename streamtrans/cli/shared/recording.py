@@ -1,4 +1,4 @@
-"""From events to what is scored, and which weights translated."""
+"""From the events of a line to its instance, and from a model to the record of its weights."""
 
 import hashlib
 from collections.abc import Sequence
