@@ -116,6 +116,7 @@ def _activity(shown: bool) -> Iterator[Callable[[str], None]]:
         yield lambda what: None
         return
     from rich.console import Console
+    from rich.text import Text
 
     with Console(file=sys.stderr).status("loading") as status:
-        yield lambda what: status.update(f"measuring {what}")
+        yield lambda what: status.update(Text(f"measuring {what}"))

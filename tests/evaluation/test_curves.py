@@ -116,6 +116,13 @@ def test_names_are_text_in_a_page(measured):
     assert "<b>" not in plots.page([Curve("<b>", (Point("<b>", 1, 2),))], "<b>")
 
 
+def test_names_with_dollars_are_no_formulas():
+    pytest.importorskip("matplotlib")
+    image = plots.curves_svg([Curve("$a$ b", (Point("x", 1, 20),))], "$\\frac$")
+    assert ">$a$ b<" in image
+    assert ">$\\frac$<" in image
+
+
 def test_points_are_labelled_with_what_differs_and_only_where_that_is_short():
     pytest.importorskip("matplotlib")
     waits = Curve("ours", tuple(Point(f"wait-{k}-words", k, 20 + k) for k in (1, 3, 10)))
