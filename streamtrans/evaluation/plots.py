@@ -85,7 +85,7 @@ def _render(curves: Sequence[Curve], title: str, kind: str) -> bytes:
     from matplotlib.figure import Figure
 
     # rc_context and a Figure of its own: no global state, no display, identifiers and dates that never change
-    style = {"svg.hashsalt": "streamtrans", "svg.fonttype": "none", "font.family": "sans-serif"}
+    style: Any = {"svg.hashsalt": "streamtrans", "svg.fonttype": "none", "font.family": "sans-serif"}
     with matplotlib.rc_context(style | {"text.parse_math": False}):  # a name with two dollars is no formula
         figure = Figure(figsize=_SIZE, layout="constrained")
         FigureCanvasAgg(figure)

@@ -52,8 +52,8 @@ class Display:
 class LiveDisplay(Display):
     """The live view, redrawn in place."""
 
-    def __init__(self, stream: TextIO, model: str):
-        self._screen = Screen(stream)
+    def __init__(self, screen: Screen, model: str):
+        self._screen = screen
         self._state = LiveState(f"loading {model} …")
         self._above: list[Text] = []
 
@@ -163,7 +163,7 @@ def choose_display(model: str, as_json: bool, plain: bool) -> Display:
         return EchoDisplay(sys.stdout, sys.stdout, lambda _: lambda e: before + json_line(e), together=True)
     if not knows_sequences(plain):
         return EchoDisplay(sys.stdout, sys.stdout, lambda _: between, together=True)
-    return LiveDisplay(sys.stdout, model)
+    return LiveDisplay(Screen(sys.stdout), model)
 
 
 def _words(session: Opened) -> Words:

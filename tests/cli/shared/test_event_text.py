@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from streamtrans.cli.live.display import EchoDisplay, LiveDisplay
+from streamtrans.cli.live.screen import Screen
 from streamtrans.cli.live.worker import Cut, Opened, Task, Worker
 from streamtrans.cli.shared.event_text import Words, between, json_line
 from streamtrans.cli.shared.stderr import CUT, CutWarning
@@ -108,14 +109,25 @@ def test_an_error_of_a_worker_is_its_last_message(make):
     worker.stop()
 
 
-def test_the_live_view_keeps_a_warning_above(monkeypatch):
-    display, drawn = LiveDisplay(io.StringIO(), "en-pt"), []
-    monkeypatch.setattr(type(display._screen), "size", (39, 24))
-    monkeypatch.setattr(display._screen, "draw", lambda frame, above: drawn.append([line.plain for line in above]))
+class FakeScreen(Screen):
+    """Keeps the lines that are to scroll up."""
+
+    size = (39, 24)
+
+    def __init__(self):
+        super().__init__(io.StringIO())
+        self.above = []
+
+    def draw(self, frame, above=()):
+        self.above.append([line.plain for line in above])
+
+
+def test_the_live_view_keeps_a_warning_above():
+    display = LiveDisplay(screen := FakeScreen(), "en-pt")
     display.warn("too long")
     display.refresh()
     display.refresh()
-    assert drawn == [["  too long"], []]
+    assert screen.above == [["  too long"], []]
 
 
 def test_the_warning_of_long_sentences_comes_once_and_at_once(capsys):
