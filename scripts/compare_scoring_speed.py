@@ -22,7 +22,7 @@ import numpy as np
 
 from streamtrans.engine import session
 from streamtrans.engine.batch import BatchEngine
-from streamtrans.engine.sequential import SequentialEngine
+from streamtrans.engine.lines import SequentialEngine
 from streamtrans.engine.translator import load
 from streamtrans.policies import WaitK
 from streamtrans.runtime import describe

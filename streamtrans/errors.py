@@ -21,5 +21,9 @@ class DataError(StreamtransError):
     """A file whose content cannot be used: not UTF-8, unequal line counts, a malformed log line."""
 
 
+class StreamtransWarning(UserWarning):
+    """Something that a user should know of a result that is there all the same."""
+
+
 class ModelError(StreamtransError):
     """A model that cannot be found, or whose files are missing, corrupt or of another architecture."""

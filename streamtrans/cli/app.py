@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from errno import EDQUOT, ENOSPC
 from importlib import import_module
 from typing import Annotated, Any, NoReturn, cast
@@ -11,13 +12,15 @@ import typer.core
 import typer.main
 
 from streamtrans import __version__
-from streamtrans.errors import StreamtransError
+from streamtrans.cli.shared.stderr import say, warn
+from streamtrans.cli.shared.streams import replace_closed_streams
+from streamtrans.errors import StreamtransError, StreamtransWarning
 
 # Each command with the module of its function and its help line. A command is one file, or a folder with `command.py`,
 # imported only when it is called: `streamtrans --help` must not wait for anything.
 COMMANDS = {
     "live": ("live.command", "Translate what is typed or piped in, while it comes."),
-    "translate": ("translate", "Translate a file, a sentence a line."),
+    "translate": ("translate", "Translate a file, a sentence per line."),
     "score": ("score.command", "Translate a test set and measure quality and latency."),
     "compare": ("compare", "Compare scored runs, with significance."),
     "inspect": ("inspect", "Show when each word was read and written."),
@@ -31,9 +34,6 @@ COMMANDS = {
 
 # Commands that have commands of their own, each the function of its name in the module of its name.
 SUBCOMMANDS = {"models": ["fuse", "calibrate"]}
-
-# Typer has carried Click inside itself since 0.2x and exports only some of its errors: this is their common root.
-_CommandLineError = cast(type[Exception], typer.BadParameter.__mro__[2])
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 _EXAMPLES = """\b
@@ -105,21 +105,27 @@ def streamtrans(
 
 def main() -> NoReturn:
     """The console script `streamtrans`."""
+    replace_closed_streams()
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """Runs one command line and gives its exit code; every error meant for people is one line on standard error."""
+    with warnings.catch_warnings():
+        warnings.showwarning = cast(Any, _show_warning)
+        return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
     try:
         command = typer.main.get_command(app)
         if "_STREAMTRANS_COMPLETE" in os.environ:
             command.main(prog_name="streamtrans")  # answers the shell and exits
-        for stream in filter(None, (sys.stdout, sys.stderr)):  # None: closed by whoever started us
+        for stream in (sys.stdout, sys.stderr):
             cast(Any, stream).reconfigure(encoding="utf-8")  # as the input is, whatever the locale says
         with command.make_context("streamtrans", arguments) as context:
             command.invoke(context)
-        if sys.stdout:
-            sys.stdout.flush()
+        sys.stdout.flush()
         return 0
     except typer.Exit as end:
         return end.exit_code
@@ -137,12 +143,19 @@ def run(arguments: list[str]) -> int:
         if error.filename is None:
             raise
         return _complain(f"{error.filename}: {error.strerror}", 1)
-    except _CommandLineError as error:
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # which errors of Click have, whether Typer carries it or imports it
+            raise
         return _complain_of_usage(error)
 
 
+def _show_warning(message: Warning | str, category: type[Warning], filename: str, line: int, *_: Any) -> None:
+    ours = issubclass(category, StreamtransWarning)
+    warn(str(message)) if ours else say(warnings.formatwarning(message, category, filename, line).rstrip())
+
+
 def _complain(message: str, exit_code: int, whose: str = "streamtrans") -> int:
-    print(f"{whose}: {' '.join(message.split())}", file=sys.stderr)
+    say(f"{whose}: {' '.join(message.split())}")
     return exit_code
 
 

@@ -124,11 +124,12 @@ def _environment(found: dict[str, Any]) -> str:
 
 @contextmanager
 def _activity(shown: bool) -> Iterator[Callable[[str], None]]:
-    """What is being measured, on a terminal's standard error."""
+    """Shows the measure that is being taken, on a terminal's standard error."""
     if not (shown and sys.stderr.isatty()):
         yield lambda what: None
         return
     from rich.console import Console
+    from rich.text import Text
 
     with Console(file=sys.stderr).status("loading") as status:
-        yield lambda what: status.update(f"measuring {what}")
+        yield lambda what: status.update(Text(f"measuring {what}"))

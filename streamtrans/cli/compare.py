@@ -9,7 +9,7 @@ import typer
 from streamtrans.cli.shared.options import JsonOption, LanguageOption
 from streamtrans.errors import UsageError
 from streamtrans.evaluation import significance
-from streamtrans.evaluation.runs import read_run
+from streamtrans.evaluation.run_folder import RunFolder
 
 
 def compare(
@@ -22,11 +22,12 @@ def compare(
 
     Example: streamtrans compare runs/wait-3 runs/wait-5
     """
-    first, second = read_run(a, language), read_run(b, language)
-    if first.tokenizer != second.tokenizer:
-        raise UsageError(f"{a} was scored with the tokenizer {first.tokenizer}, {b} with {second.tokenizer}")
-    names = (first.name, second.name) if first.name != second.name else (str(a), str(b))
-    comparisons = significance.compare(first.instances, second.instances, tokenizer=first.tokenizer)
+    first, second = RunFolder(a).read(language), RunFolder(b).read(language)
+    tokenizer, other = first.about.tokenizer, second.about.tokenizer
+    if tokenizer != other:
+        raise UsageError(f"{a} was scored with the tokenizer {tokenizer}, {b} with {other}")
+    names = (first.about.name, second.about.name) if first.about.name != second.about.name else (str(a), str(b))
+    comparisons = significance.compare_runs(first.instances, second.instances, tokenizer=tokenizer)
     sentences = [_sentence(comparison, names, len(first.instances)) for comparison in comparisons]
     if as_json:
         pairs = zip(comparisons, sentences, strict=True)
@@ -38,6 +39,6 @@ def compare(
 
 
 def _sentence(comparison: significance.Comparison, names: tuple[str, str], total: int) -> str:
-    """The result in words, with how many sentences have no value in one of the runs."""
+    """The result in words, with the number of sentences that have no value in one of the runs."""
     left_out = total - comparison.sentences
     return comparison.sentence(*names) + (f" ({left_out} of {total} sentences left out)" if left_out else "")

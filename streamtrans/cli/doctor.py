@@ -14,7 +14,7 @@ from streamtrans.cli.shared.tables import print_fields
 _PACKAGES = ("streamtrans", "mlx", "mlx-lm", "numpy", "sentencepiece", "sacrebleu")
 _SIZE = 1024
 _SLOW = 0.5  # of numpy's speed
-_BUSY = 1.5  # runnable processes a processor
+_BUSY = 1.5  # runnable processes per processor
 
 
 def doctor(as_json: JsonOption = False) -> None:
@@ -49,7 +49,7 @@ def examine() -> dict[str, Any]:
     from streamtrans.runtime import describe, on_gpu
 
     runtime = describe()
-    gflops = measure()
+    gflops = measure_products()
     return {
         "device": runtime.device,
         "compute_dtype": runtime.compute_dtype,
@@ -64,7 +64,7 @@ def examine() -> dict[str, Any]:
 
 
 def advise(known: str | None, blas: str, gflops: dict[str, float], gpu: bool, load: float) -> list[str]:
-    """What to do, a line each; nothing if all is well. `known` is what the runtime says, `load` is per processor."""
+    """Advice, one line each; none if all is well. `known`: the runtime's own; `load`: per processor."""
     advice = [known] if known else []
     share = gflops["mlx"] / gflops["numpy"]
     if not gpu and share < _SLOW and not known:
@@ -77,7 +77,7 @@ def advise(known: str | None, blas: str, gflops: dict[str, float], gpu: bool, lo
     return advice
 
 
-def measure() -> dict[str, float]:
+def measure_products() -> dict[str, float]:
     """Billions of operations a second in a float32 product of 1024 × 1024 matrices, the best of a few."""
     import numpy as np
 

@@ -9,8 +9,8 @@ import typer
 from streamtrans.cli.shared.options import LanguageOption
 from streamtrans.errors import UsageError
 from streamtrans.evaluation import grid
-from streamtrans.evaluation.files import write_atomically
-from streamtrans.evaluation.runs import read_run
+from streamtrans.evaluation.run_folder import RunFolder
+from streamtrans.files import write_atomically
 
 
 def inspect(
@@ -23,7 +23,7 @@ def inspect(
 
     Example: streamtrans inspect runs/wait-3 --index 17 --svg path.svg
     """
-    instances = {instance.index: instance for instance in read_run(directory, language).instances}
+    instances = {instance.index: instance for instance in RunFolder(directory).read(language).instances}
     if index not in instances:
         raise UsageError(
             f"{directory} has no sentence {index}: its indices go from {min(instances)} to {max(instances)}"
@@ -35,9 +35,9 @@ def inspect(
     for name, text in (
         ("source", instance.source_text),
         ("output", instance.prediction),
-        ("reference", instance.reference),
+        *(("reference", reference) for reference in instance.references),
     ):
         if text is not None:
             typer.echo(f"{name:>9}: {text.strip()}")
     if svg is not None:
-        write_atomically(svg, grid.svg(instance))
+        write_atomically(svg, grid.grid_svg(instance))

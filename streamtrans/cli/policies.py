@@ -25,10 +25,10 @@ def policies(as_json: JsonOption = False) -> None:
 
 
 def _options(name: str) -> str:
-    return "\n".join(f"{flag(key)} {option.default:g}" for key, option in options_of(name).items())
+    return "\n".join(f"{flag(key)} {option.default:g}" for key, option in options_of(POLICIES[name]).items())
 
 
 def _as_dict(name: str) -> dict[str, object]:
-    defaults: dict[str, float] = {flag(key): option.default for key, option in options_of(name).items()}  # type: ignore[misc]
+    defaults: dict[str, float] = {flag(key): option.default for key, option in options_of(POLICIES[name]).items()}  # type: ignore[misc]
     options = {key: value if isfinite(value) else "inf" for key, value in defaults.items()}
     return {"policy": name, "options": options, "when": POLICIES[name].summary}

@@ -1,16 +1,16 @@
-"""`streamtrans translate`: a file of sentences, a line each, to as many lines of translation."""
+"""`streamtrans translate`: a file with a sentence per line, translated line by line."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streamtrans.cli.shared.event_text import SegmentedWarning, json_line
-from streamtrans.cli.shared.lines import Lines, count_lines, skip
+from streamtrans.cli.shared.event_text import json_line
 from streamtrans.cli.shared.options import (
     AdapterOption,
     BatchSizeOption,
@@ -23,13 +23,12 @@ from streamtrans.cli.shared.options import (
     SaveLogOption,
     takes_policy,
 )
-from streamtrans.cli.shared.progress import progress
-from streamtrans.cli.shared.recording import RunFolder, as_instance, described, model_record, policy_options
 from streamtrans.engine.events import End, Event
 from streamtrans.errors import UsageError
-from streamtrans.evaluation.instances import Instance, write_log
-from streamtrans.evaluation.report import score
-from streamtrans.policies import Policy
+from streamtrans.files import Lines, count_lines
+
+if TYPE_CHECKING:
+    from streamtrans.cli.shared.line_run import LineRun
 
 
 @takes_policy
@@ -48,7 +47,7 @@ def translate(
     as_json: JsonOption = False,
     plain: PlainOption = False,
 ) -> None:
-    """Translate a file, a sentence a line, as if each sentence were heard word by word.
+    """Translate a file, a sentence per line, as if each sentence were heard word by word.
 
     The output has as many lines; empty ones stay empty. It is written as it goes: an interrupted run keeps what it has.
     Lines are read in blocks, from standard input too: use `streamtrans live` for text that is still coming. Several
@@ -61,33 +60,29 @@ def translate(
       streamtrans translate - < talk.en > talk.pt
       mlx.launch -n 2 -- streamtrans translate talk.en -o talk.pt
     """
-    from streamtrans.cli.shared.launch import Ranks
-    from streamtrans.engine.batch import WINDOW, BatchEngine
+    from streamtrans.cli.shared.line_run import LineRun, Pacing
+    from streamtrans.cli.shared.recording import model_record
     from streamtrans.engine.translator import load
+    from streamtrans.evaluation.run_folder import RunFolder
+    from streamtrans.ranks import Ranks
 
-    ranks = Ranks()
+    ranks = Ranks.launched()
+    ranks.stop_together()
     _check(file, output, resume, as_json, ranks.size)
     lines = Lines(file, limit)
     translator = load(model, adapter)
-    batches = BatchEngine(translator, choice.policy(translator.default_policy), batch_size)
-    log = _Log(save_log, model_record(model, adapter) | {"source": str(file)}, batches.policy) if save_log else None
-    done = ranks.from_leader(lambda: _resume(output, log, resume))
-    engine = ranks.share(batches, WINDOW * batches.batch_size)
-    shown = ranks.leads and not plain and (output is not None or not sys.stdout.isatty())
-    with (
-        _opened(output if ranks.leads else None, resume) as out,
-        progress("translating", count_lines(file, limit), done, shown) as advance,
-    ):
-        warn = SegmentedWarning()
-        for number, events in engine.translate(skip(lines, done)):
-            warn(engine.cuts)
-            out.write(_json_lines(done + number, events) if as_json else _text(events) + "\n")
-            out.flush()
-            if log:
-                log.add(as_instance(done + number, events, translator.settings))
-            advance()
-    if log and ranks.leads:
-        log.finish()
+    policy = choice.policy(translator.default_policy)
+    shown = not plain and (output is not None or not sys.stdout.isatty())
+    folder = RunFolder(save_log) if save_log else None
+    name = save_log.resolve().name if save_log else "translating"
+    run = LineRun(translator, policy, ranks, name, Pacing(batch_size), folder, shown)
+    configuration = model_record(model, adapter) | {"source": str(file)} if folder else {}
+    done = ranks.from_leader(lambda: _begin(run, configuration, output if resume else None))
+    with _opened(output if ranks.leads else None, resume) as write:
+        for number, events in run.translate(islice(iter(lines), done, None), done, count_lines(file, limit)):
+            write(_json_lines(number, events) if as_json else _text(events) + "\n")
+    if folder and ranks.leads:
+        run.finish()
     if lines.error:
         raise lines.error
 
@@ -102,29 +97,53 @@ def _check(file: Path, output: Path | None, resume: bool, as_json: bool, ranks: 
         raise UsageError(f"{output} is the input; write to another file")
 
 
-def _resume(output: Path | None, log: "_Log | None", resume: bool) -> int:
-    """How many lines are done, in the output and in the log; what either has beyond that is cut off."""
-    logged = log.begin(resume) if log else None
-    if not resume or output is None:
-        return 0
-    with output.open("a+b") as file:  # an output that is gone has no lines
+def _begin(run: "LineRun", configuration: dict[str, Any], resumed: Path | None) -> int:
+    """Starts the run, or resumes it; gives the number of lines that are done in the output and in the log.
+
+    resumed: the output to go on with. Whatever it or the log has beyond those lines is cut off.
+    """
+    if resumed is None:
+        return run.begin(configuration, resume=False)
+    with resumed.open("a+b") as file:  # an output that is gone has no lines
         file.seek(0)
         whole = [line for line in file if line.endswith(b"\n")]
-        done = len(whole) if logged is None else min(len(whole), logged)
+        done = run.begin(configuration, resume=True, most=len(whole)) if run.folder else len(whole)
         file.truncate(sum(map(len, whole[:done])))
-    if log:
-        log.cut(done)
     return done
 
 
 @contextmanager
-def _opened(output: Path | None, append: bool) -> Iterator[IO[str]]:
-    """The output file, or standard output; a rank that does not lead writes nothing there."""
+def _opened(output: Path | None, append: bool) -> Iterator[Callable[[str], None]]:
+    """Yields the function that writes to the output file, or to standard output; an OSError of it names the file."""
     if output is None:
-        yield sys.stdout
+        yield _write_to_standard_output
         return
-    with output.open("a" if append else "w", encoding="utf-8", newline="\n") as file:
-        yield file
+    file = output.open("a" if append else "w", encoding="utf-8", newline="\n")
+
+    def write(text: str) -> None:
+        with _named(output):
+            file.write(text)
+            file.flush()
+
+    try:
+        yield write
+    finally:
+        with _named(output):  # what could not be written is tried again
+            file.close()
+
+
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(file)
+        raise
+
+
+def _write_to_standard_output(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def _text(events: list[Event]) -> str:
@@ -132,35 +151,6 @@ def _text(events: list[Event]) -> str:
 
 
 def _json_lines(number: int, events: list[Event]) -> str:
-    """The events of a line, its number in the file as their sentence; an empty line has its end alone."""
+    """The events of a line with its number in the file as their sentence; an empty line has its end alone."""
     events = [replace(event, sentence=number) for event in events] or [End(number, 0, "", 0, None)]
     return "".join(map(json_line, events))
-
-
-class _Log:
-    """The folder of a run without references."""
-
-    def __init__(self, directory: Path, configuration: dict[str, Any], policy: Policy):
-        self._folder = RunFolder(directory, configuration | policy_options(policy))
-        self._policy = policy
-        self._instances: list[Instance] = []
-
-    def begin(self, resume: bool) -> int:
-        """How many instances are there already."""
-        self._instances = self._folder.begin(resume)
-        return len(self._instances)
-
-    def cut(self, count: int) -> None:
-        """Forgets what is beyond the first instances: logged, but lost from the output, so that it comes again."""
-        if count < len(self._instances):
-            del self._instances[count:]
-            write_log(self._folder.log, self._instances)
-
-    def add(self, instance: Instance) -> None:
-        self._instances.append(instance)
-        self._folder.add(instance)
-
-    def finish(self) -> None:
-        name = self._folder.log.resolve().parent.name
-        scores = score(self._instances, name=name, **described(self._policy))
-        self._folder.finish(self._instances, scores)

@@ -1,7 +1,6 @@
-"""Quality against latency: one curve a system, one point a run, with confidence bands from the bootstrap."""
+"""Quality against latency: a curve per policy, a point per run, with confidence bands from the bootstrap."""
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +9,7 @@ from streamtrans.errors import DataError, UsageError
 from streamtrans.evaluation.latency import LATENCY, LatencyMetric
 from streamtrans.evaluation.quality import corpus_quality, metric
 from streamtrans.evaluation.runs import Run
+from streamtrans.evaluation.scores import references_of
 
 Band = tuple[float, float]
 
@@ -86,9 +86,9 @@ def curve(
 
 
 def curves_of(system: str, runs: Sequence[Run], **options: Any) -> list[Curve]:
-    """A curve for each policy of a system, with the options of `curve`: no line joins what differs in more than a k.
+    """A curve for each policy of a system, with the options of `curve`: no line joins different policies.
 
-    They are called "system, policy" where there are several. The first has the offline run, which is that of all.
+    They are called "system, policy" where there are several. The first has the offline run for all.
     """
     measured = [replace(curve(system, of, **options), policy=policy) for policy, of in by_policy(runs).items()]
     offline = next((curve.offline for curve in measured if curve.offline), None)
@@ -99,13 +99,10 @@ def curves_of(system: str, runs: Sequence[Run], **options: Any) -> list[Curve]:
 
 
 def by_policy(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """The runs of each policy, with --max-lag and without being two; what a run's name says before its first number
-    stands for a policy that is not known."""
+    """Runs grouped by policy; the same policy with and without --max-lag makes two groups."""
     policies: dict[str, list[Run]] = {}
     for run in runs:
-        policy = run.policy or re.split(r"[\W_]?\d", run.name, maxsplit=1)[0] or run.name
-        max_lag = run.options.get("max_lag")
-        policies.setdefault(f"{policy}, max-lag {max_lag}" if max_lag else policy, []).append(run)
+        policies.setdefault(run.about.family, []).append(run)
     return policies
 
 
@@ -116,16 +113,17 @@ def is_offline(run: Run) -> bool:
 
 def _point(run: Run, quality: str, latency: LatencyMetric, samples: int, seed: int) -> Point:
     lags = [lag for lag in map(latency, run.instances) if lag is not None]
-    references = [i.reference for i in run.instances if i.reference is not None]
-    if not lags or len(references) != len(run.instances):
-        raise DataError(f"{run.name}: needs references and at least one translation to be a point of a curve")
+    references = references_of(run.instances)
+    if not lags or not references:
+        raise DataError(f"{run.about.name}: needs references and at least one translation to be a point of a curve")
     predictions = [i.prediction for i in run.instances]
+    tokenizer = run.about.tokenizer
     return Point(
-        run.name,
+        run.about.name,
         sum(lags) / len(lags),
-        corpus_quality(quality, predictions, references, run.tokenizer).value,
+        corpus_quality(quality, predictions, references, tokenizer).value,
         bootstrap_band(lags, samples, seed) if samples else None,
-        _quality_band(quality, predictions, references, run.tokenizer, samples) if samples else None,
+        _quality_band(quality, predictions, references, tokenizer, samples) if samples else None,
         len(run.instances),
     )
 
@@ -141,10 +139,10 @@ def bootstrap_band(values: Sequence[float], samples: int, seed: int) -> Band:
 
 
 def _quality_band(
-    name: str, predictions: Sequence[str], references: Sequence[str], tokenizer: str | None, samples: int
+    name: str, predictions: Sequence[str], references: Sequence[Sequence[str]], tokenizer: str | None, samples: int
 ) -> Band | None:
     scorer = metric(name, tokenizer)
-    score = scorer.corpus_score(predictions, [references], n_bootstrap=samples)
+    score = scorer.corpus_score(predictions, references, n_bootstrap=samples)
     # its JSON is the public way to the interval; it leaves it out for a score of 0
     fields = json.loads(score.format(is_json=True, width=6, signature=str(scorer.get_signature())))
     if "confidence_mean" not in fields:

@@ -1,4 +1,4 @@
-"""One sentence seen closely: which source had been read when each target unit was written, as text and as SVG."""
+"""One sentence seen closely: the source read before each target unit was written, as text and as SVG."""
 
 import math
 import unicodedata
@@ -11,7 +11,7 @@ _CELL = 22  # pixels
 _LETTER = 8.5
 
 
-def describe(instance: Instance) -> str:
+def _heading(instance: Instance) -> str:
     """The numbers of the sentence in one line."""
     values = ((name, metric(instance)) for name, metric in LATENCY.items() if name in ("AL", "LAAL", "DAL", "YAAL"))
     shown = "  ".join(f"{name} {'–' if value is None else f'{value:.2f}'}" for name, value in values)
@@ -22,13 +22,16 @@ def describe(instance: Instance) -> str:
 
 
 def grid(instance: Instance, width: int = 100) -> str:
-    """The path as text: a line a target unit, with what had been read (■), what not (·), what was read just before
-    it, and when it was ready, if known. Where the source is longer than half of `width`, a cell stands for several."""
+    """The path as text: a line per target unit, with the source read (■) and not read (·), the words read just before
+    it, and the time when it was ready, if known.
+
+    Where the source is longer than half of `width`, a cell stands for several units.
+    """
     target = instance.units
     names = max((_width(word) for word in target), default=0)
     total = round(instance.source_length)
     scale = max(1, math.ceil(total / max(1, width // 2 - names)))
-    lines = [describe(instance) + (f"   (a cell is {scale} {instance.source_unit}s)" if scale > 1 else "")]
+    lines = [_heading(instance) + (f"   (a cell is {scale} {instance.source_unit}s)" if scale > 1 else "")]
     before = 0
     for position, (word, delay) in enumerate(zip(target, map(round, instance.delays), strict=True)):
         when = f"  {instance.elapsed_ms[position]:6.0f} ms" if instance.elapsed_ms else ""
@@ -47,7 +50,7 @@ def _cells(read: int, total: int, scale: int) -> str:
 
 
 def _read(instance: Instance, start: int, stop: int) -> str:
-    """What was read between two words; numbers (from 1) stand for words that the log does not have."""
+    """The source read between two target words; numbers (from 1) stand for words that the log does not have."""
     if instance.source is None:
         return " ".join(str(number + 1) for number in range(start, stop))
     return (" " if instance.source_unit == "word" else "").join(instance.source[start:stop])
@@ -58,7 +61,7 @@ def _width(text: str) -> int:
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def svg(instance: Instance) -> str:
+def grid_svg(instance: Instance) -> str:
     """The path as an SVG document: source across, target down, read cells filled, the staircase of the policy."""
     total, target = round(instance.source_length), instance.units
     source = instance.source or tuple(str(number + 1) for number in range(total))
@@ -70,7 +73,7 @@ def svg(instance: Instance) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[0]}" height="{size[1]}" '
         f'viewBox="0 0 {size[0]} {size[1]}" font-family="sans-serif" font-size="13">',
         '<rect width="100%" height="100%" fill="white"/>',
-        f'<text x="10" y="20" font-size="12" fill="#555">{escape(describe(instance))}</text>',
+        f'<text x="10" y="20" font-size="12" fill="#555">{escape(_heading(instance))}</text>',
     ]
     for column, word in enumerate(source):
         x = left + (column + 0.7) * _CELL

@@ -1,20 +1,22 @@
 """One translated sentence with its delays, and the log that the field shares.
 
-`instances.log` is SimulEval's: one JSON object a line with index, prediction, delays, elapsed, prediction_length,
-reference, source, source_length. Ours adds elapsed_ms, unit, source_unit and, for policies that revise, deleted; other
-readers ignore them. SimulEval's logs of text, which OmniSTEval scores too, are read as they are.
+`instances.log` is SimulEval's: one JSON object per line with index, prediction, delays, elapsed, prediction_length,
+reference, source, source_length. Ours adds elapsed_ms, unit, source_unit, references where there are several and, for
+policies that revise, deleted; other readers ignore them. SimulEval's logs of text, which OmniSTEval scores too, are
+read as they are.
 """
 
 import json
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from streamtrans.errors import DataError, StreamtransError
-from streamtrans.evaluation.files import write_atomically
+from streamtrans.errors import DataError, StreamtransError, StreamtransWarning
+from streamtrans.files import text_lines, write_atomically
 from streamtrans.text.words import is_unspaced, units
 
 Unit = Literal["word", "char"]
@@ -23,6 +25,7 @@ Unit = Literal["word", "char"]
 _LANGUAGE_OF: dict[str, str] = {"word": "en", "char": "zh"}
 _UNITS = tuple(_LANGUAGE_OF)
 _ROUNDING = 1e-6
+_END = "</s>"
 
 
 def unit_of(language: str) -> Unit:
@@ -37,13 +40,14 @@ def split(text: str, unit: Unit) -> list[str]:
 
 @dataclass(frozen=True)
 class Instance:
-    """One sentence as it was translated, checked when it is made (`DataError` says what is wrong).
+    """One sentence as it was translated; making one that cannot be raises `DataError`.
 
     delays[i]: source units read when target unit i was written; for a policy that revises, when it last changed.
     elapsed[i]: when unit i was ready, computation included, in source units; None when not measured.
     elapsed_ms[i]: the same in milliseconds. deleted: target units taken back by revisions.
     source: None when the log does not say it. unit: of the target; source_unit: of the source.
-    reference: without the white space around it, which files and SimulEval's logs leave there.
+    reference: without the white space around it, which files and SimulEval's logs leave there; `other_references` where
+    there are several, which all count for quality, and the first for latency.
     """
 
     index: int
@@ -57,20 +61,32 @@ class Instance:
     deleted: int = 0
     unit: Unit = "word"
     source_unit: Unit = "word"
+    other_references: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.reference is not None:
             object.__setattr__(self, "reference", self.reference.strip())
+        object.__setattr__(self, "other_references", tuple(other.strip() for other in self.other_references))
         _check(self)
 
     @property
     def units(self) -> list[str]:
-        """What was written, in units."""
-        return split(self.prediction, self.unit)
+        """The units that were written. White space is no character; but where only that gives one delay for each,
+        every character but U+0020 is one, which is how SimulEval counts."""
+        found = split(self.prediction, self.unit)
+        if self.unit == "char" and len(found) != len(self.delays):
+            all_but_spaces = [character for character in self.prediction if character != " "]
+            return all_but_spaces if len(all_but_spaces) == len(self.delays) else found
+        return found
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """All references; none, one or several."""
+        return () if self.reference is None else (self.reference, *self.other_references)
 
     @property
     def reference_length(self) -> int:
-        """Y, in target units; the length of the prediction where there is no reference or an empty one."""
+        """Y, in target units, of the first reference; the length of the prediction where that is missing or empty."""
         return len(split(self.reference or "", self.unit)) or len(self.delays)
 
     @property
@@ -125,56 +141,61 @@ def _check_numbers(name: str, numbers: Sequence[float]) -> None:
             raise DataError(f"{name} holds {number}: numbers must be finite and not negative")
 
 
-def read_log(
-    path: str | os.PathLike[str], references: Sequence[str] | None = None, unit: Unit = "word"
-) -> list[Instance]:
+def read_log(path: str | os.PathLike[str], unit: Unit = "word") -> list[Instance]:
     """The instances of a log, sorted by index.
 
-    references: replace the log's own, one for each instance in the order of their indices.
     unit: of the target, where the log does not say it (only ours do).
     Raises `DataError` naming the file and the line: no such file, not UTF-8, not JSON, missing fields, delays that
-    fall, exceed the source or do not match the prediction, an index twice, a reference count that differs.
+    fall, exceed the source or do not match the prediction, an index twice. Warns once of a log with end marks.
     """
     instances: list[Instance] = []
-    lines_of: dict[int, int] = {}
-    for number, line in enumerate(_lines(Path(path)), 1):
+    numbers: dict[int, int] = {}
+    ended = False
+    for number, line in enumerate(text_lines(Path(path)), 1):
         if not line.strip():
             continue
         try:
-            instance = _from_json(line, len(instances), unit)
-            if instance.index in lines_of:
-                raise DataError(f"index {instance.index} again, first in line {lines_of[instance.index]}: remove one")
+            fields = _fields(line)
+            ended |= _drop_end(fields)
+            instance = _instance(fields, len(instances), unit)
+            if instance.index in numbers:
+                raise DataError(f"index {instance.index} again, first in line {numbers[instance.index]}: remove one")
         except DataError as error:
             raise DataError(f"{path}:{number}: {error}") from None
-        lines_of[instance.index] = number
+        numbers[instance.index] = number
         instances.append(instance)
     if not instances:
-        raise DataError(f"{path}: no instances in it; expected one JSON object a line, as SimulEval writes")
-    instances.sort(key=lambda instance: instance.index)
-    if references is None:
-        return instances
-    if len(references) != len(instances):
-        raise DataError(
-            f"{path}: {len(instances)} instances but {len(references)} references: give the references of exactly "
-            "these sentences, one a line"
-        )
-    return [replace(i, reference=reference) for i, reference in zip(instances, references, strict=True)]
+        raise DataError(f"{path}: no instances in it; expected one JSON object per line, as SimulEval writes")
+    if ended:
+        said = f"{path}: {_END} at the end of a prediction is no word and is left out"
+        warnings.warn(said, StreamtransWarning, stacklevel=2)
+    return sorted(instances, key=lambda instance: instance.index)
 
 
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 at byte {error.start}; convert the log to UTF-8") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot read the log: {error.strerror}") from None
+def with_references(instances: Sequence[Instance], references: Sequence[Sequence[str]], name: str) -> list[Instance]:
+    """The instances with other references: one or several lists with a line for each instance, in their order.
+
+    name: of the run, for the DataError that a list of another length raises.
+    """
+    for lines in references:
+        if len(lines) != len(instances):
+            raise DataError(
+                f"{name}: {len(instances)} instances but {len(lines)} references: give the references of exactly "
+                "these sentences, one per line"
+            )
+    lines_of_each = zip(*references, strict=True)
+    return [
+        replace(i, reference=first, other_references=tuple(others))
+        for i, (first, *others) in zip(instances, lines_of_each, strict=True)
+    ]
 
 
 def _not_finite(name: str) -> float:
     raise DataError(f"{name} in it: numbers must be finite and not negative")
 
 
-def _from_json(line: str, position: int, unit: Unit) -> Instance:
+def _fields(line: str) -> dict[str, Any]:
+    """The fields of a line of a log. Raises DataError where one is missing that every log must have."""
     try:
         fields = json.loads(line, parse_constant=_not_finite)
     except json.JSONDecodeError as error:
@@ -192,10 +213,37 @@ def _from_json(line: str, position: int, unit: Unit) -> Instance:
         raise DataError(
             f"missing {', '.join(missing)}: every line needs prediction, delays and the source or its length"
         )
+    return fields
+
+
+def _drop_end(fields: dict[str, Any]) -> bool:
+    """Takes the end mark, which SimulEval 1.0 writes as a last word, out of a prediction, with its delay and times;
+    tells whether there was one."""
+    prediction, delays = fields["prediction"], fields["delays"]
+    if not (isinstance(prediction, str) and prediction.rstrip().endswith(_END) and isinstance(delays, list) and delays):
+        return False
+    rest = prediction.rstrip().removesuffix(_END)
+    if rest and not rest[-1].isspace() and len(split(rest, "char")) + 1 != len(delays):
+        return False  # a word that ends so
+    fields["prediction"] = rest.rstrip()
+    if fields.get("prediction_length") == len(delays):
+        fields["prediction_length"] -= 1
+    for name in ("delays", "elapsed", "elapsed_ms"):
+        if isinstance(fields.get(name), list) and len(fields[name]) == len(delays):
+            fields[name] = fields[name][:-1]
+    return True
+
+
+def _instance(fields: dict[str, Any], position: int, unit: Unit) -> Instance:
     source, source_unit = _source(fields)
-    prediction, reference, index = fields["prediction"], fields.get("reference"), fields.get("index", position)
+    prediction, index = fields["prediction"], fields.get("index", position)
+    reference, references = fields.get("reference"), fields.get("references") or []
     if not isinstance(prediction, str) or not isinstance(reference, str | None):
         raise DataError("prediction and reference must be strings")
+    if not isinstance(references, list) or not all(isinstance(one, str) for one in references):
+        raise DataError("references must be a list of strings")
+    if references and references[0] != reference:
+        raise DataError("the first of references is not the reference: all or none of them must be replaced")
     if not isinstance(index, int) or isinstance(index, bool) or index < 0:
         raise DataError(f"index is {index!r}: expected a whole number from 0")
     instance = Instance(
@@ -210,6 +258,7 @@ def _from_json(line: str, position: int, unit: Unit) -> Instance:
         deleted=fields.get("deleted", 0),
         unit=fields.get("unit", unit),
         source_unit=source_unit,
+        other_references=tuple(references[1:]),
     )
     written = len(instance.delays)
     if fields.get("prediction_length") not in (None, written):
@@ -260,13 +309,15 @@ def to_json(instance: Instance) -> str:
         "unit": instance.unit,
         "source_unit": instance.source_unit,
     }
+    if instance.other_references:
+        fields["references"] = instance.references
     if instance.deleted:
         fields["deleted"] = instance.deleted
     return json.dumps(fields, ensure_ascii=False)
 
 
 def write_log(path: str | os.PathLike[str], instances: Iterable[Instance]) -> None:
-    """Write a whole log, or, when that fails (`StreamtransError`), leave what was there."""
+    """Write a whole log, or, when that fails (`StreamtransError`), leave the old one."""
     write_atomically(Path(path), "".join(to_json(instance) + "\n" for instance in instances))
 
 
@@ -280,7 +331,7 @@ def append(path: str | os.PathLike[str], instances: Iterable[Instance]) -> None:
 
 
 def resume(path: str | os.PathLike[str], unit: Unit = "word") -> list[Instance]:
-    """What an interrupted run has finished: [] without a log; half a last line is cut off, in the file too."""
+    """The finished instances of an interrupted run, [] without a log; half a last line is cut off, in the file too."""
     path = Path(path)
     try:
         content = path.read_bytes() if path.exists() else b""
@@ -289,5 +340,5 @@ def resume(path: str | os.PathLike[str], unit: Unit = "word") -> list[Instance]:
             with open(path, "r+b") as log:
                 log.truncate(len(whole))
     except OSError as error:
-        raise DataError(f"{path}: cannot read the log: {error.strerror}") from None
+        raise DataError(f"{path}: {error.strerror}") from None
     return read_log(path, unit=unit) if whole.strip() else []

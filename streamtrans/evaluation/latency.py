@@ -1,4 +1,4 @@
-"""How late a translation comes: one pure function a metric.
+"""How late a translation comes: one pure function per metric.
 
 Common to all: delays[i - 1] = d_i, the source units read when target unit i was written (i = 1..n), never falling;
 X = source_length and Y = reference_length in units (words, or characters for zh, ja, th). A function gives None where
@@ -122,7 +122,7 @@ def longest_wait(delays: Sequence[float], source_length: float, reference_length
 
 
 def start_offset(delays: Sequence[float], source_length: float, reference_length: int) -> float | None:
-    """StartOffset, in source units: d_1, what was read before the first unit was written."""
+    """StartOffset, in source units: d_1, the source read before the first unit was written."""
     return delays[0] if delays else None
 
 
@@ -138,7 +138,6 @@ class LatencyMetric:
     name: str
     function: Metric
     unit: str
-    source: str
     aware: bool = True
 
     def __call__(self, instance: Instance) -> float | None:
@@ -150,7 +149,7 @@ class LatencyMetric:
         elapsed = instance.elapsed
         if elapsed is None or not self.aware:
             return None
-        if self.function is average_token_delay:  # chunks are still those of the delays
+        if self.function is average_token_delay:  # chunks still follow the delays
             return average_token_delay(instance.delays, instance.source_length, instance.reference_length, elapsed)
         return self.function(elapsed, instance.source_length, instance.reference_length)
 
@@ -158,16 +157,16 @@ class LatencyMetric:
 LATENCY: dict[str, LatencyMetric] = {
     metric.name: metric
     for metric in (
-        LatencyMetric("AL", average_lagging, "source units", "Ma et al. 2019"),
-        LatencyMetric("LAAL", length_adaptive_average_lagging, "source units", "Papi et al. 2022"),
-        LatencyMetric("AP", average_proportion, "", "Cho and Esipova 2016"),
-        LatencyMetric("DAL", differentiable_average_lagging, "source units", "Cherry and Foster 2019"),
-        LatencyMetric("YAAL", yet_another_average_lagging, "source units", "Polák et al. 2025"),
-        LatencyMetric("ATD", average_token_delay, "source units", "Kano et al. 2023"),
-        LatencyMetric("CW", consecutive_wait, "source units", "Gu et al. 2017", aware=False),
-        LatencyMetric("CWX", longest_wait, "source units", "Gu et al. 2017", aware=False),
-        LatencyMetric("StartOffset", start_offset, "source units", "SimulEval"),
-        LatencyMetric("EndOffset", end_offset, "source units", "SimulEval"),
+        LatencyMetric("AL", average_lagging, "source units"),
+        LatencyMetric("LAAL", length_adaptive_average_lagging, "source units"),
+        LatencyMetric("AP", average_proportion, ""),
+        LatencyMetric("DAL", differentiable_average_lagging, "source units"),
+        LatencyMetric("YAAL", yet_another_average_lagging, "source units"),
+        LatencyMetric("ATD", average_token_delay, "source units"),
+        LatencyMetric("CW", consecutive_wait, "source units", aware=False),
+        LatencyMetric("CWX", longest_wait, "source units", aware=False),
+        LatencyMetric("StartOffset", start_offset, "source units"),
+        LatencyMetric("EndOffset", end_offset, "source units"),
     )
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from streamtrans.errors import UsageError
 from streamtrans.evaluation.curves import Curve, Point
-from streamtrans.evaluation.files import write_atomically
+from streamtrans.files import write_atomically
 
 _MARKS = "ox+*#@%&"
 _MARKERS = "osD^vPX*"
@@ -23,13 +23,13 @@ def plot(curves: Sequence[Curve], path: Path, title: str = "") -> None:
     Raises `UsageError` for another suffix, no curves or when matplotlib is not installed, `StreamtransError` when the
     file cannot be written.
     """
-    kinds: dict[str, Callable[[Sequence[Curve], str], str | bytes]] = {".svg": svg, ".png": png, ".html": page}
+    kinds: dict[str, Callable[[Sequence[Curve], str], str | bytes]] = {".svg": curves_svg, ".png": png, ".html": page}
     if path.suffix not in kinds:
         raise UsageError(f"{path}: a plot is .svg, .png or .html")
     write_atomically(path, kinds[path.suffix](curves, title))
 
 
-def svg(curves: Sequence[Curve], title: str = "") -> str:
+def curves_svg(curves: Sequence[Curve], title: str = "") -> str:
     """The curves as an SVG document."""
     return _render(curves, title, "svg").decode()
 
@@ -41,7 +41,7 @@ def png(curves: Sequence[Curve], title: str = "") -> bytes:
 
 def page(curves: Sequence[Curve], title: str = "") -> str:
     """A page that needs nothing else: the plot and the numbers behind it."""
-    image = svg(curves, title)
+    image = curves_svg(curves, title)
     first = curves[0]
     head = "".join(f"<th>{name}" for name in ("system", "run", first.latency_name, "95 %", first.quality_name, "95 %"))
     rows = "".join(_row(curve.name, point) for curve in curves for point in _all(curve))
@@ -85,7 +85,8 @@ def _render(curves: Sequence[Curve], title: str, kind: str) -> bytes:
     from matplotlib.figure import Figure
 
     # rc_context and a Figure of its own: no global state, no display, identifiers and dates that never change
-    with matplotlib.rc_context({"svg.hashsalt": "streamtrans", "svg.fonttype": "none", "font.family": "sans-serif"}):
+    style: Any = {"svg.hashsalt": "streamtrans", "svg.fonttype": "none", "font.family": "sans-serif"}
+    with matplotlib.rc_context(style | {"text.parse_math": False}):  # a name with two dollars is no formula
         figure = Figure(figsize=_SIZE, layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
@@ -118,7 +119,7 @@ def _draw(axes: Any, curve: Curve, colour: str, marker: str) -> None:
 
 
 def _labels(points: Sequence[Point]) -> list[str]:
-    """What the names of a curve's points do not share; nothing where that is too long to stand beside them."""
+    """The part of each point's name that the others do not share; empty where it is too long to be drawn."""
     parts = [point.name.split("-") for point in points]
     shared = next((i for i, column in enumerate(zip(*parts, strict=False)) if len(set(column)) > 1), 0)
     labels = ["-".join(name[shared:]) for name in parts]
@@ -126,7 +127,7 @@ def _labels(points: Sequence[Point]) -> list[str]:
 
 
 def text(curves: Sequence[Curve], width: int = 72, height: int = 18) -> str:
-    """The curves in characters, at most `width` wide: a mark a run, dots between, dashes for offline."""
+    """The curves in characters, at most `width` wide: a mark per run, dots between, dashes for offline."""
     points = [point for curve in curves for point in curve.points]
     qualities = [point.quality for curve in curves for point in _all(curve)]
     if not qualities:

@@ -69,30 +69,34 @@ def _ter(tokenizer: str) -> Any:
 
 
 def corpus_quality(
-    name: str, predictions: Sequence[str], references: Sequence[str], tokenizer: str | None = "13a"
+    name: str, predictions: Sequence[str], references: Sequence[Sequence[str]], tokenizer: str | None = "13a"
 ) -> Quality:
-    """One of BLEU, chrF, TER over a corpus. Raises `DataError` for unequal counts or none."""
+    """One of BLEU, chrF, TER over a corpus; references: one list or several, as sacrebleu takes them.
+
+    Raises `DataError` for unequal counts or none.
+    """
     _check(predictions, references)
     scorer = metric(name, tokenizer)
-    score = scorer.corpus_score(predictions, [references]).score
+    score = scorer.corpus_score(predictions, references).score
     return Quality(float(score), str(scorer.get_signature()))
 
 
-def _check(predictions: Sequence[str], references: Sequence[str]) -> None:
-    if len(predictions) != len(references):
-        raise DataError(f"{len(predictions)} translations but {len(references)} references: they must be as many")
+def _check(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> None:
+    for lines in references:
+        if len(predictions) != len(lines):
+            raise DataError(f"{len(predictions)} translations but {len(lines)} references: they must be as many")
     if not predictions:
         raise DataError("no sentences to score")
 
 
-def comet(
-    sources: Sequence[str], predictions: Sequence[str], references: Sequence[str], model: str = COMET_MODEL
-) -> Quality:
-    """COMET over a corpus; needs the package unbabel-comet, and its model on disk or a network.
+def comet(sources: Sequence[str], predictions: Sequence[str], references: Sequence[str]) -> Quality:
+    """COMET over a corpus, which takes one reference per sentence.
+
+    It needs the package unbabel-comet, and its model on disk or a network.
 
     Raises `UsageError` when the package or the model is not there, `DataError` for unequal counts.
     """
-    _check(predictions, references)
+    _check(predictions, [references])
     if len(sources) != len(predictions):
         raise DataError(f"{len(sources)} sources but {len(predictions)} translations: they must be as many")
     try:
@@ -102,13 +106,13 @@ def comet(
         raise UsageError("COMET is not installed: pip install unbabel-comet, or score without it") from None
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)  # it advertises itself on standard error
     try:
-        scorer = package.load_from_checkpoint(package.download_model(model))
+        scorer = package.load_from_checkpoint(package.download_model(COMET_MODEL))
     except Exception as error:  # its downloads fail with whatever the hub, the network or the disk raises
-        raise UsageError(f"COMET cannot load {model}: {error}") from error
+        raise UsageError(f"COMET cannot load {COMET_MODEL}: {error}") from error
     data = [
         {"src": source, "mt": prediction, "ref": reference}
         for source, prediction, reference in zip(sources, predictions, references, strict=True)
     ]
     output = scorer.predict(data, batch_size=16, gpus=int(torch.cuda.is_available()), progress_bar=False)
     version = getattr(package, "__version__", "unknown")
-    return Quality(float(output.system_score), f"model:{model}|version:{version}")
+    return Quality(float(output.system_score), f"model:{COMET_MODEL}|version:{version}")

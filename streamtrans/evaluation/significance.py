@@ -10,12 +10,14 @@ from streamtrans.evaluation.instances import Instance
 from streamtrans.evaluation.latency import LATENCY
 from streamtrans.evaluation.quality import metric
 from streamtrans.evaluation.runs import Run
+from streamtrans.evaluation.scores import references_of
 
 if TYPE_CHECKING:
     import numpy as np
 
 SAMPLES = 1000
 SEED = 12345
+LEVEL = 0.05
 QUALITIES = ("BLEU", "chrF")
 LATENCIES = ("AL", "LAAL", "AP", "DAL", "YAAL", "ATD")
 
@@ -36,12 +38,11 @@ class Comparison:
     sentences: int
     higher_is_better: bool
     unit: str = ""
-    level: float = 0.05
 
     @property
     def significant(self) -> bool:
-        """Whether p is below the level."""
-        return self.p < self.level
+        """Whether p is below 0.05."""
+        return self.p < LEVEL
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -57,7 +58,7 @@ class Comparison:
 
     def sentence(self, a: str = "A", b: str = "B") -> str:
         """The result in words: "A is 1.20 BLEU better than B, p = 0.003: significant at 0.05"."""
-        verdict = f"p = {self.p:.3f}: {'' if self.significant else 'not '}significant at {self.level:g}"
+        verdict = f"p = {self.p:.3f}: {'' if self.significant else 'not '}significant at {LEVEL:g}"
         size = abs(self.a - self.b)
         if self.a == self.b:
             return f"{a} and {b} have the same {self.metric}, {verdict}"
@@ -67,7 +68,7 @@ class Comparison:
         return f"{a} is {amount} {'later' if self.a > self.b else 'earlier'} than {b} by {self.metric}, {verdict}"
 
 
-def compare(
+def compare_runs(
     a: Sequence[Instance],
     b: Sequence[Instance],
     *,
@@ -81,7 +82,7 @@ def compare(
     two are not runs over the same sentences with the same references.
     """
     _check(a, b)
-    result = _qualities(a, b, tokenizer, samples) if a[0].reference is not None else []
+    result = _qualities(a, b, tokenizer, samples) if a[0].references else []
     aware = all(i.elapsed is not None for i in (*a, *b) if i.delays)
     for name in LATENCIES:
         result += _latency(name, list(map(LATENCY[name], a)), list(map(LATENCY[name], b)), samples, seed)
@@ -98,10 +99,9 @@ def _check(a: Sequence[Instance], b: Sequence[Instance]) -> None:
         same_source = one.source == other.source or None in (one.source, other.source)
         if one.index != other.index or not same_source or one.source_length != other.source_length:
             raise DataError(f"the sources differ at index {one.index}: compare runs over the same sentences")
-        if one.reference != other.reference:
+        if one.references != other.references:
             raise DataError(f"the references differ at index {one.index}: compare runs with the same references")
-    if any((i.reference is None) != (a[0].reference is None) for i in a):
-        raise DataError("only some sentences have a reference: give references for all of them")
+    references_of(a)
 
 
 def _qualities(a: Sequence[Instance], b: Sequence[Instance], tokenizer: str | None, samples: int) -> list[Comparison]:
@@ -110,7 +110,7 @@ def _qualities(a: Sequence[Instance], b: Sequence[Instance], tokenizer: str | No
     # the first system is the baseline
     systems: list[tuple[str, Sequence[str]]] = [("B", [i.prediction for i in b]), ("A", [i.prediction for i in a])]
     metrics = {name: metric(name, tokenizer) for name in QUALITIES}
-    test = PairedTest(systems, metrics, [[i.reference or "" for i in a]], test_type="bs", n_samples=samples)
+    test = PairedTest(systems, metrics, references_of(a), test_type="bs", n_samples=samples)
     _, scores = test()
     columns: list[Any] = [column for name, column in scores.items() if name != "System"]
     result = []
@@ -123,7 +123,7 @@ def _qualities(a: Sequence[Instance], b: Sequence[Instance], tokenizer: str | No
 def _latency(
     name: str, a: Sequence[float | None], b: Sequence[float | None], samples: int, seed: int
 ) -> list[Comparison]:
-    """The paired test over the sentences that have a value in both; nothing where none has."""
+    """The paired test over the sentences that have a value in both; [] where none has."""
     pairs = [(x, y) for x, y in zip(a, b, strict=True) if x is not None and y is not None]
     if not pairs:
         return []
@@ -166,7 +166,7 @@ def compare_curves(
         try:
             _check(first.instances, other.instances)
         except DataError as error:
-            raise DataError(f"{first.name} and {other.name}: {error}") from None
+            raise DataError(f"{first.about.name} and {other.about.name}: {error}") from None
     count = len(first.instances)
     resamples = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=samples)
     counts = np.vstack([np.ones(count, int), resamples])  # the first is the test set itself
@@ -193,18 +193,18 @@ def resampled(runs: Sequence[Run], counts: "np.ndarray") -> list[Curve]:
 def _resampled_points(run: Run, counts: "np.ndarray") -> list[Point]:
     import numpy as np
 
-    scorer = metric("BLEU", run.tokenizer)
-    references = [[i.reference or "" for i in run.instances]]
+    scorer = metric("BLEU", run.about.tokenizer)
+    references = references_of(run.instances)
     statistics = np.array(scorer._extract_corpus_statistics([i.prediction for i in run.instances], references))
     lags = [LATENCY["LAAL"](instance) for instance in run.instances]
     known = counts @ np.array([lag is not None for lag in lags], int)
     means = counts @ np.array([lag or 0.0 for lag in lags]) / np.maximum(known, 1)  # no known one: nothing was written
     scores = map(scorer._compute_score_from_stats, (counts @ statistics).tolist())
-    return [Point(run.name, mean, score.score) for mean, score in zip(means.tolist(), scores, strict=True)]
+    return [Point(run.about.name, mean, score.score) for mean, score in zip(means.tolist(), scores, strict=True)]
 
 
 def _at_a_lag(a: Sequence[float | None], b: Sequence[float | None], sentences: int) -> Comparison | None:
-    """A against B, whose first values are the measured ones and the others those of the resamples."""
+    """Compares A with B; their first values are measured, the others come from the resamples."""
     (of_a, *_), (of_b, *_) = a, b
     if of_a is None or of_b is None:
         return None

@@ -28,7 +28,7 @@ class Tradeoff:
 
     @classmethod
     def of(cls, runs: Sequence[Run], curves: Sequence[Curve], lags: Sequence[float] = LAGS) -> "Tradeoff":
-        """The curves, the first of which are those of the runs; their policies are compared with wait-k, if it is one.
+        """The `curves`, which begin with the runs' own; their policies are compared with wait-k.
 
         Raises `DataError` as `compare_curves`.
         """

@@ -3,7 +3,6 @@
 import difflib
 import re
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,12 @@ from mlx.utils import tree_flatten
 from streamtrans.errors import ModelError
 from streamtrans.models.adapters import and_more, base_of, merge_adapter, with_adapter
 from streamtrans.models.checkpoint_files import read_object, read_weights
+from streamtrans.models.embedded import ASSETS, embedded_models
 from streamtrans.models.qwen2_streaming.model import Model, ModelArgs
 from streamtrans.models.qwen2_streaming.packed import pack
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.runtime import mx, on_gpu
 
-_ASSETS = Path(str(resources.files("streamtrans"))) / "assets"
 _HUB_FILES = [
     "config.json",
     "*.safetensors",
@@ -54,14 +53,9 @@ class Checkpoint:
     adapter: Path | None = None
 
 
-def embedded_models() -> list[str]:
-    """List the models that come with the package, by name."""
-    return sorted(file.parent.name for file in _ASSETS.glob("*/config.json"))
-
-
 def name_of(directory: Path) -> str:
     """Return the name that the command line takes for a model: an embedded one's own, else its directory."""
-    return directory.name if directory.parent == _ASSETS else str(directory)
+    return directory.name if directory.parent == ASSETS else str(directory)
 
 
 def load_checkpoint(path_or_name: str | Path, packed: bool = True, adapter: Path | None = None) -> Checkpoint:
@@ -104,7 +98,7 @@ def find_model(path_or_name: str | Path) -> Path:
     """
     name = str(path_or_name)
     if name in (known := embedded_models()):
-        return _ASSETS / name
+        return ASSETS / name
     if Path(name).is_dir():
         return Path(name)
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):

@@ -6,8 +6,8 @@ from streamtrans.policies.base import Action, Policy, PolicyState, revises
 from streamtrans.policies.boundary import Boundary, WaitKFlush
 from streamtrans.policies.confident import Confident
 from streamtrans.policies.learned import Learned
-from streamtrans.policies.max_lag import MaxLag, parted
-from streamtrans.policies.registry import POLICIES, make_policy
+from streamtrans.policies.max_lag import MaxLag
+from streamtrans.policies.registry import POLICIES, description_of, make_policy, short_name
 from streamtrans.policies.retranslate import Retranslate
 from streamtrans.policies.wait_k import WaitK
 
@@ -25,7 +25,8 @@ __all__ = [
     "Retranslate",
     "WaitK",
     "WaitKFlush",
+    "description_of",
     "make_policy",
-    "parted",
     "revises",
+    "short_name",
 ]

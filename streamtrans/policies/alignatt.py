@@ -1,4 +1,4 @@
-"""AlignAtt: write while attention does not fall on what was read last (Papi et al., Interspeech 2023)."""
+"""AlignAtt: write while attention does not fall on the last words read (Papi et al., Interspeech 2023)."""
 
 from dataclasses import dataclass
 

@@ -26,7 +26,7 @@ class Boundary:
             raise UsageError(f"boundary: max-wait is {self.max_wait}; it must be at least 1 word")
 
     def decide(self, state: PolicyState) -> Action:
-        """WRITE while a closed clause, or what is beyond `max_wait`, is owed."""
+        """WRITE while words of a closed clause, or beyond `max_wait`, are owed."""
         owed_to = max(state.clause_end, state.source_read - self.max_wait + 1)
         return Action.WRITE if state.target_written < owed_to else Action.READ
 
@@ -37,16 +37,16 @@ class WaitKFlush:
 
     k: float = option(3, "K", "Stay K words behind: 1, 2, … or inf")
     catch_up: float = option(0.0, "C", "Write one word more per 1/C words written")
-    inside: Policy = field(init=False, repr=False)
+    wait_k: Policy = field(init=False, repr=False)
     name = "wait-k-flush"
     summary = "wait-k, all written at sentence ends; for several sentences a line"
     evidence = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "inside", WaitK(self.k, self.catch_up))
+        object.__setattr__(self, "wait_k", WaitK(self.k, self.catch_up))
 
     def decide(self, state: PolicyState) -> Action:
         """WRITE up to a sentence end, else as wait-k."""
         if state.target_written < state.sentence_end:
             return Action.WRITE
-        return self.inside.decide(state)
+        return self.wait_k.decide(state)

@@ -17,7 +17,7 @@ class Confident:
     Below min_wait it reads, at max_wait it writes. Raises UsageError for values out of range.
     """
 
-    threshold: float = option(0.5, "P", "least probability of the next word")
+    threshold: float = option(0.5, "P", "Least probability of the next word")
     max_entropy: float = option(inf, "H", "Write only when the entropy of the choice is at most H nats")
     min_wait: int = option(1, "W", MIN_WAIT)
     max_wait: int = option(9, "W", MAX_WAIT)

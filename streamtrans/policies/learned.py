@@ -15,7 +15,7 @@ class Learned:
     Below min_wait it reads, at max_wait it writes. Raises UsageError for values out of range.
     """
 
-    threshold: float = option(0.05, "P", "most regret to expect")
+    threshold: float = option(0.05, "P", "Most regret to expect")
     min_wait: int = option(1, "W", MIN_WAIT)
     max_wait: int = option(4, "W", MAX_WAIT)
     name = "learned"

@@ -1,6 +1,7 @@
 """A budget for any policy: how far the target may fall behind."""
 
 from dataclasses import dataclass
+from math import inf
 
 from streamtrans.errors import UsageError
 from streamtrans.policies.base import Action, Evidence, Policy, PolicyState, revises
@@ -32,14 +33,14 @@ class MaxLag:
 
     @property
     def evidence(self) -> Evidence:
-        """What the policy inside asks for."""
+        """The evidence that the policy inside asks for."""
         return self.inside.evidence
+
+    @property
+    def min_wait(self) -> float:
+        """The words that the policy inside leaves untranslated before it is asked."""
+        return getattr(self.inside, "min_wait", -inf)
 
     def decide(self, state: PolicyState) -> Action:
         """WRITE over budget, else as the policy inside."""
         return Action.WRITE if state.lag > self.words else self.inside.decide(state)
-
-
-def parted(policy: Policy) -> tuple[Policy, int | None]:
-    """The policy inside a budget, and the budget in words; any other policy is itself, without one."""
-    return (policy.inside, policy.words) if isinstance(policy, MaxLag) else (policy, None)

@@ -1,7 +1,7 @@
-"""Policies by name, with the options each of them takes."""
+"""Policies by name: the options each of them takes, how one is made, and what it is called."""
 
 import difflib
-from dataclasses import Field, fields
+from dataclasses import Field, fields, is_dataclass
 from math import inf
 from typing import Any
 
@@ -21,14 +21,14 @@ POLICIES: dict[str, Any] = {
 }
 
 
-def options_of(name: str) -> dict[str, Field[Any]]:
-    """The options of a policy by name; each a field with its default, placeholder and help."""
-    return {f.name: f for f in fields(POLICIES[name]) if f.metadata}
+def options_of(policy: Any) -> dict[str, Field[Any]]:
+    """The options of a policy or its class by name; each a field with its default, placeholder and help."""
+    return {f.name: f for f in fields(policy) if f.metadata} if is_dataclass(policy) else {}
 
 
 def owners(option: str) -> list[str]:
-    """The policies that have an option."""
-    return [name for name in POLICIES if option in options_of(name)]
+    """The names of the policies that have an option."""
+    return [name for name, policy in POLICIES.items() if option in options_of(policy)]
 
 
 _FLAGS = {"k": "--wait-k"}
@@ -53,12 +53,61 @@ def make_policy(name: str, max_lag: int | None = None, **options: float | None) 
         near = difflib.get_close_matches(name, POLICIES, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(POLICIES)}"
         raise UsageError(f"unknown policy {name!r}; {hint}")
-    own = options_of(name)
+    return build(POLICIES[name], name, max_lag, options)
+
+
+def build(policy: Any, name: str, max_lag: int | None, options: dict[str, float | None]) -> Policy:
+    """An instance of a policy's class, called `name` in messages; the rest as `make_policy`."""
+    own = options_of(policy)
     given = {key: value for key, value in options.items() if value is not None}
     for key, value in given.items():
         if key not in own:
             raise UsageError(f"{flag(key)} is an option of {listed(owners(key)) or 'no policy'}, not of {name}")
         if isinstance(own[key].default, int) and value != inf and value != int(value):
             raise UsageError(f"{name}: {flag(key)} is {value:g}; it must be a whole number")
-    policy = POLICIES[name](**given)
-    return policy if max_lag is None else MaxLag(policy, max_lag)
+    made: Policy = policy(**given)
+    return made if max_lag is None else MaxLag(made, max_lag)
+
+
+def settings_of(policy: Policy) -> dict[str, Any]:
+    """The options of a policy by name with their values, and its max_lag, None without one."""
+    inside = _inside(policy)
+    own = {name: getattr(inside, name) for name in options_of(inside)}
+    return own | {"max_lag": policy.words if isinstance(policy, MaxLag) else None}
+
+
+def description_of(policy: Policy) -> dict[str, Any]:
+    """Name (as "policy") and options of a policy, ready for JSON: k = ∞ is "inf"."""
+    inside = type(_inside(policy))
+    name = policy.name if POLICIES.get(policy.name) is inside else f"{inside.__module__}:{inside.__qualname__}"
+    return {"policy": name} | {key: _stated(value) for key, value in settings_of(policy).items()}
+
+
+def short_name(policy: Policy) -> str:
+    """A name for runs and folders: "wait-3", "wait-3-max-lag-4", "agree-2-hold-1"; other policies have other names.
+
+    First the policy with the number it is known by, then the options that are not at their default.
+    """
+    options = description_of(policy)
+    name = options.pop("policy")
+    own = options_of(_inside(policy)).items()
+    defaults = {key: _stated(option.default) for key, option in own} | {"max_lag": None}
+    main = "k" if "k" in options else name
+    parts = ["wait" if name == "wait-k" else name]
+    parts += [_short(options.pop(main))] if main in options else []
+    for option, value in options.items():
+        if value != defaults[option]:
+            parts += [option.replace("_", "-"), _short(value)]
+    return "-".join(parts)
+
+
+def _inside(policy: Policy) -> Policy:
+    return policy.inside if isinstance(policy, MaxLag) else policy
+
+
+def _stated(value: Any) -> Any:
+    return "inf" if value == inf else value
+
+
+def _short(value: float | str) -> str:
+    return str(value).removesuffix(".0")

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from streamtrans.ranks import Ranks
 from streamtrans.training.config import TrainConfig
 from streamtrans.training.data.collator import Batch
 from streamtrans.training.data.corpus import Corpus, read_corpus
 from streamtrans.training.data.dataset import Pair, Position, batches, prefetched
 from streamtrans.training.log import RunLog, plot_log
 from streamtrans.training.origin import is_new, start_from
-from streamtrans.training.parallel import Ranks
 from streamtrans.training.trainer import Trainer, TrainingError
 
 Row = dict[str, Any]
@@ -52,14 +52,14 @@ def train(config: TrainConfig, run: Path, say: Say = lambda row: None, about: Sa
     """
     ranks = Ranks.launched()
     corpus = read_corpus(config)
-    if ranks.first:
+    if ranks.leads:
         origin = start_from(config, corpus, run, make=is_new(run))
         run.mkdir(parents=True, exist_ok=True)
     ranks.meet()
-    if not ranks.first:
+    if not ranks.leads:
         origin = start_from(config, corpus, run, make=False)
     trainer = Trainer(config, origin, run, len(corpus.pairs), ranks)
-    if ranks.first:
+    if ranks.leads:
         about(_facts(trainer, corpus))
     loop = _Loop(trainer, corpus, say)
     try:
@@ -68,7 +68,7 @@ def train(config: TrainConfig, run: Path, say: Say = lambda row: None, about: Sa
     finally:
         if loop.log:
             loop.log.close()
-    if ranks.first:
+    if ranks.leads:
         plot_log(run / "log.jsonl", run / "log.png")
     return Outcome(run, trainer.progress.step, stopped, trainer.progress.best)
 
@@ -114,7 +114,7 @@ class _Loop:
 
     def __init__(self, trainer: Trainer, corpus: Corpus, say: Say):
         self.trainer, self.corpus, self.say = trainer, corpus, say
-        self.talks = trainer.ranks.first
+        self.talks = trainer.ranks.leads
         self.log = self._log() if self.talks else None
         self._reset()
 

@@ -11,6 +11,7 @@ from mlx.utils import tree_flatten, tree_map
 
 from streamtrans.errors import DataError, StreamtransError
 from streamtrans.models.loading import load_checkpoint
+from streamtrans.ranks import Ranks
 from streamtrans.runtime import mx, on_gpu
 from streamtrans.training.checkpoints import in_order, load_tree, save_tree, write_model
 from streamtrans.training.config import TrainConfig
@@ -21,7 +22,6 @@ from streamtrans.training.lora import add_adapters, write_adapter
 from streamtrans.training.loss import add_dropout, summed_loss
 from streamtrans.training.optimiser import Optimisers
 from streamtrans.training.origin import Origin, fixed, refuse_changes
-from streamtrans.training.parallel import Ranks
 
 VALIDATION_BATCH = 64
 

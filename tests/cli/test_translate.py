@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from streamtrans.cli.shared.launch import Ranks
 from streamtrans.engine.translator import load
 from streamtrans.errors import StreamtransError
 from streamtrans.policies import WaitK
+from streamtrans.ranks import Ranks
 from streamtrans.runtime import mx
 
 COMMAND = [sys.executable, "-m", "streamtrans", "translate"]
@@ -221,8 +221,7 @@ def test_a_rank_that_dies_fails_the_run_and_it_can_be_resumed(source, tmp_path):
 
 
 def test_zeros_in_place_of_an_answer_are_a_rank_that_is_gone(monkeypatch):
-    ranks = Ranks()
-    ranks.size, ranks._group = 2, None
+    ranks = Ranks(0, 2)
     half = mx.distributed, "all_gather", lambda data, group: mx.concatenate([data, mx.zeros_like(data)])
     monkeypatch.setattr(*half)
     with pytest.raises(StreamtransError, match="another rank has died"):
@@ -231,17 +230,16 @@ def test_zeros_in_place_of_an_answer_are_a_rank_that_is_gone(monkeypatch):
 
 WAITS_FOR_EVER = """
 import sys, time
-from streamtrans.cli.shared import launch
+from streamtrans import ranks
 from streamtrans.errors import StreamtransError
 from streamtrans.runtime import mx
 mx.distributed.all_gather = lambda data, group: time.sleep(1000)
-launch.PATIENCE = float(sys.argv[1])
-ranks = launch.Ranks()
-ranks.size, ranks._group = 2, None
-launch.signal.signal(launch.signal.SIGTERM, launch._stopped)
+ranks.PATIENCE = float(sys.argv[1])
+both = ranks.Ranks(0, 2)
+both.stop_together()
 try:
     print("waiting", flush=True)
-    ranks.gather("mine")
+    both.gather("mine")
 except StreamtransError as error:
     print(error)
 """

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from streamtrans.evaluation.instances import Instance
-from streamtrans.evaluation.runs import Run
+from streamtrans.evaluation.runs import About, Run
 
 WORDS = "o gato dorme na cadeira e ela lê um livro novo".split()
 
@@ -18,7 +18,7 @@ def _run(name, wait, errors, n=40, seed=0, reference=True):
         guess = ["x" if chance.random() < errors else word for word in target]
         delays = tuple(min(wait + i, 10) for i in range(10))
         instances.append(Instance(index, None, 10, " ".join(guess), delays, " ".join(target) if reference else None))
-    return Run(name, instances)
+    return Run(About(name), instances)
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamtrans.evaluation import latency, report
+from streamtrans.evaluation import latency
 from streamtrans.evaluation.instances import Instance, read_log, to_json, write_log
+from streamtrans.evaluation.runs import About, Run
+from streamtrans.evaluation.scores import Scores
 
 ROOT = Path(__file__).parents[2]
 PEERS = Path(os.environ.get("STREAMTRANS_PEERS") or ROOT / "work" / "peers")
@@ -227,7 +229,7 @@ def simuleval_run(tmp_path):
 def test_simulevals_loop_and_its_log(simuleval_run):
     """They print three decimals. ATD only agrees without --output: with it they score the log, as speech."""
     theirs, log = simuleval_run
-    ours = report.score(read_log(log)).values
+    ours = Scores.of(Run(About("ours"), read_log(log))).values
     assert {"BLEU", "AL", "LAAL", "AP", "DAL", "ATD", "StartOffset", "EndOffset"} == set(theirs)
     for name, value in theirs.items():
         assert ours[name] == pytest.approx(value, abs=5e-4 + 1e-9), name
@@ -241,6 +243,6 @@ def test_omnistevals_command_line_on_our_log(simuleval_run, tmp_path):
     command("omnisteval", "shortform", *files, "--word_level", "--output_folder", tmp_path / "scores")
     rows = (line.split("\t") for line in (tmp_path / "scores/scores.tsv").read_text().splitlines()[1:])
     theirs = {name.removesuffix(" (CU)"): value for name, value in rows}
-    ours = report.score(instances).values
+    ours = Scores.of(Run(About("ours"), instances)).values
     for name in ("BLEU", "chrF", "YAAL", "AL", "LAAL", "AP", "DAL"):
         assert ours[name] == pytest.approx(float(theirs[name]), abs=5e-5 + 1e-9), name

@@ -4,12 +4,13 @@ import json
 
 import pytest
 import typer
+from sentences import save
 from typer.testing import CliRunner
 
 from streamtrans.cli.compare import compare
 from streamtrans.cli.inspect import inspect
 from streamtrans.errors import DataError, UsageError
-from streamtrans.evaluation import report
+from streamtrans.evaluation.runs import About, Run
 
 app = typer.Typer()
 app.command()(compare)
@@ -27,8 +28,7 @@ def call(*arguments):
 @pytest.fixture
 def folders(tmp_path, run):
     for name, wait, errors in (("wait-1", 1, 0.4), ("wait-3", 3, 0.1)):
-        instances = run(name, wait, errors).instances
-        report.save(tmp_path / name, instances, report.score(instances, wait_k=wait), {})
+        save(tmp_path / name, Run(About(name, options={"k": wait}), run(name, wait, errors).instances))
     return tmp_path / "wait-1", tmp_path / "wait-3"
 
 

@@ -8,7 +8,12 @@ from streamtrans.errors import DataError, StreamtransError, UsageError
 from streamtrans.evaluation import curves, plots
 from streamtrans.evaluation.curves import Curve, Point
 from streamtrans.evaluation.instances import Instance
-from streamtrans.evaluation.runs import Run
+from streamtrans.evaluation.runs import About, Run
+
+
+def _of(run, policy, options=None):
+    """The run as one of a policy."""
+    return replace(run, about=replace(run.about, policy=policy, options=options or {}))
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +31,7 @@ def test_points_by_latency_and_offline_apart(measured):
 
 def test_a_curve_for_each_policy(run):
     runs = [run(name, wait, 0.2) for name, wait in (("wait-1", 1), ("agree", 2), ("wait-3", 3), ("wait-inf", 10))]
-    runs = [replace(r, policy="wait-k" if "wait" in r.name else r.name) for r in runs]
+    runs = [_of(r, "wait-k" if "wait" in r.about.name else r.about.name) for r in runs]
     drawn = curves.curves_of("en-pt", runs, latency="AL")
     assert [curve.name for curve in drawn] == ["en-pt, wait-k", "en-pt, agree"]
     assert [[point.name for point in curve.points] for curve in drawn] == [["wait-1", "wait-3"], ["agree"]]
@@ -35,8 +40,9 @@ def test_a_curve_for_each_policy(run):
 
 
 def test_a_bounded_policy_is_a_curve_of_its_own(run):
-    runs = [replace(run(f"wait-{k}", k, 0.2), policy="wait-k", options={"k": k, "max_lag": None}) for k in (1, 3, 10)]
-    runs += [replace(r, name=f"{r.name}-max-lag-4", options={"k": 3, "max_lag": 4}) for r in runs[:2]]
+    runs = [_of(run(f"wait-{k}", k, 0.2), "wait-k", {"k": k, "max_lag": None}) for k in (1, 3, 10)]
+    for k in (1, 3):
+        runs.append(_of(run(f"wait-{k}-max-lag-4", k, 0.2), "wait-k", {"k": k, "max_lag": 4}))
     drawn = curves.curves_of("en-pt", runs)
     assert [curve.name for curve in drawn] == ["en-pt, wait-k", "en-pt, wait-k, max-lag 4"]
     assert [[point.name for point in curve.points] for curve in drawn] == [
@@ -83,7 +89,7 @@ def test_what_cannot_be_a_point(run):
     with pytest.raises(DataError, match="wait-1: needs references"):
         curves.curve("x", [run("wait-1", 1, 0.2, reference=False)])
     with pytest.raises(DataError, match="at least one translation"):
-        curves.curve("x", [Run("wait-1", [Instance(0, None, 3, "", (), "a")])])
+        curves.curve("x", [Run(About("wait-1"), [Instance(0, None, 3, "", (), "a")])])
 
 
 def test_plots_are_the_same_bytes_every_time(measured, tmp_path):
@@ -110,11 +116,18 @@ def test_names_are_text_in_a_page(measured):
     assert "<b>" not in plots.page([Curve("<b>", (Point("<b>", 1, 2),))], "<b>")
 
 
+def test_names_with_dollars_are_no_formulas():
+    pytest.importorskip("matplotlib")
+    image = plots.curves_svg([Curve("$a$ b", (Point("x", 1, 20),))], "$\\frac$")
+    assert ">$a$ b<" in image
+    assert ">$\\frac$<" in image
+
+
 def test_points_are_labelled_with_what_differs_and_only_where_that_is_short():
     pytest.importorskip("matplotlib")
     waits = Curve("ours", tuple(Point(f"wait-{k}-words", k, 20 + k) for k in (1, 3, 10)))
     learned = Curve("theirs", tuple(Point(f"learned-threshold-0.{n}-max-wait-3", n, 20 + n) for n in (2, 5)))
-    image = plots.svg([waits, learned, Curve("one", (Point("wait-7", 7, 20),))])
+    image = plots.curves_svg([waits, learned, Curve("one", (Point("wait-7", 7, 20),))])
     for label in ("1-words", "3-words", "10-words", "wait-7"):  # a digit alone could be an axis's
         assert f">{label}<" in image
     assert "threshold" not in image

@@ -48,9 +48,9 @@ def test_grid_of_a_long_sentence_has_cells_for_several_words():
 
 
 def test_svg_is_well_formed_and_shows_every_word():
-    image = grid.svg(CAT)
+    image = grid.grid_svg(CAT)
     texts = [e.text for e in ET.fromstring(image.replace(' xmlns="http://www.w3.org/2000/svg"', "")).iter("text")]
     assert texts[1:] == ["the", "cat", "sleeps", "&", "o", "450 ms", "gato", "850 ms", "<dorme>", "1300 ms"]
-    assert image == grid.svg(CAT)
+    assert image == grid.grid_svg(CAT)
     assert image.count('fill="#9ecae1"') == 6
-    ET.fromstring(grid.svg(Instance(0, None, 3, "", ())))
+    ET.fromstring(grid.grid_svg(Instance(0, None, 3, "", ())))

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamtrans.errors import DataError, StreamtransError
-from streamtrans.evaluation.instances import Instance, append, read_log, resume, split, unit_of, write_log
+from streamtrans.evaluation.instances import (
+    Instance,
+    append,
+    read_log,
+    resume,
+    split,
+    unit_of,
+    with_references,
+    write_log,
+)
 
 GOOD = {
     "index": 0,
@@ -59,7 +68,7 @@ def test_white_space_around_a_reference_goes_wherever_it_comes_from(tmp_path):
     path = tmp_path / "new.log"
     write_log(path, [one := Instance(0, ("a",), 1, "b", (1,), " o gato \n")])
     assert (one.reference, read_log(path)) == ("o gato", [one])
-    assert read_log(path, [" o gato\t"]) == [one]
+    assert with_references([one], [[" o gato\t"]], "new") == [one]
 
 
 def test_reads_source_as_a_list_and_a_log_without_source_reference_and_index(tmp_path):
@@ -90,7 +99,10 @@ def test_units_by_language():
 
 def test_sorts_by_index_and_takes_references_in_that_order(tmp_path):
     path = log(tmp_path, GOOD | {"index": 7}, "", GOOD | {"index": 5})
-    assert [(i.index, i.reference) for i in read_log(path, ["um", "dois"])] == [(5, "um"), (7, "dois")]
+    assert [(i.index, i.reference) for i in with_references(read_log(path), [["um", "dois"]], "a")] == [
+        (5, "um"),
+        (7, "dois"),
+    ]
 
 
 words = st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1, max_size=5)
@@ -211,15 +223,15 @@ def test_faulty_lines(tmp_path, line, message):
 
 def test_faulty_files(tmp_path):
     with pytest.raises(DataError, match="2 instances but 1 references"):
-        read_log(log(tmp_path, GOOD, GOOD | {"index": 1}), ["um"])
+        with_references(read_log(log(tmp_path, GOOD, GOOD | {"index": 1})), [["um"]], "a run")
     with pytest.raises(DataError, match="no instances in it"):
         read_log(log(tmp_path, "", ""))
-    with pytest.raises(DataError, match="cannot read the log: No such file"):
+    with pytest.raises(DataError, match=r"none\.log: No such file"):
         read_log(tmp_path / "none.log")
-    with pytest.raises(DataError, match="cannot read the log"):
+    with pytest.raises(DataError, match="Is a directory"):
         resume(tmp_path)
     (tmp_path / "latin.log").write_bytes(b'{"prediction": "n\xe3o"}\n')
-    with pytest.raises(DataError, match="not UTF-8 at byte 17"):
+    with pytest.raises(DataError, match=r"latin\.log:1: not UTF-8 \(byte 0xe3 at column 18\)"):
         read_log(tmp_path / "latin.log")
 
 

@@ -13,7 +13,7 @@ REFERENCES = ["o gato dorme na cadeira", "ela está lendo um livro novo"]
 def test_sacrebleus_scores_with_their_signatures():
     import sacrebleu
 
-    bleu, chrf, ter = (quality.corpus_quality(name, HYPOTHESES, REFERENCES) for name in quality.QUALITY)
+    bleu, chrf, ter = (quality.corpus_quality(name, HYPOTHESES, [REFERENCES]) for name in quality.QUALITY)
     assert bleu.value == sacrebleu.corpus_bleu(HYPOTHESES, [REFERENCES]).score
     assert chrf.value == sacrebleu.corpus_chrf(HYPOTHESES, [REFERENCES]).score
     assert ter.value == sacrebleu.corpus_ter(HYPOTHESES, [REFERENCES]).score
@@ -23,15 +23,15 @@ def test_sacrebleus_scores_with_their_signatures():
 
 
 def test_empty_predictions_count():
-    half = quality.corpus_quality("BLEU", [HYPOTHESES[0], ""], REFERENCES).value
-    assert 0 < half < quality.corpus_quality("BLEU", [HYPOTHESES[0], REFERENCES[1]], REFERENCES).value
-    assert quality.corpus_quality("BLEU", ["", ""], REFERENCES).value == 0
+    half = quality.corpus_quality("BLEU", [HYPOTHESES[0], ""], [REFERENCES]).value
+    assert 0 < half < quality.corpus_quality("BLEU", [HYPOTHESES[0], REFERENCES[1]], [REFERENCES]).value
+    assert quality.corpus_quality("BLEU", ["", ""], [REFERENCES]).value == 0
 
 
 def test_tokenizer_by_language():
     names = [quality.tokenizer_of(x) for x in ("pt", "de", "zh", "zh-CN", "ja", "ko", "th")]
     assert names == ["13a", "13a", "zh", "zh", "ja-mecab", "ko-mecab", "char"]
-    assert quality.corpus_quality("BLEU", ["你好世界吗"], ["你好世界吗"], "zh").value == pytest.approx(100)
+    assert quality.corpus_quality("BLEU", ["你好世界吗"], [["你好世界吗"]], "zh").value == pytest.approx(100)
 
 
 @pytest.mark.parametrize(
@@ -44,27 +44,27 @@ def test_tokenizer_by_language():
     ],
 )
 def test_ter_of_languages_without_spaces_counts_characters(language, prediction, reference, value, signature):
-    ter = quality.corpus_quality("TER", [prediction], [reference], quality.tokenizer_of(language))
+    ter = quality.corpus_quality("TER", [prediction], [[reference]], quality.tokenizer_of(language))
     assert ter.value == pytest.approx(value)
     assert signature in ter.signature
 
 
 def test_errors_are_never_a_zero():
     with pytest.raises(DataError, match="2 translations but 1 references"):
-        quality.corpus_quality("BLEU", HYPOTHESES, REFERENCES[:1])
+        quality.corpus_quality("BLEU", HYPOTHESES, [REFERENCES[:1]])
     with pytest.raises(DataError, match="no sentences"):
-        quality.corpus_quality("BLEU", [], [])
+        quality.corpus_quality("BLEU", [], [[]])
     with pytest.raises(UsageError, match="no quality metric named 'METEOR'"):
-        quality.corpus_quality("METEOR", HYPOTHESES, REFERENCES)
+        quality.corpus_quality("METEOR", HYPOTHESES, [REFERENCES])
     with pytest.raises(UsageError, match="no tokenizer named 'moses'"):
-        quality.corpus_quality("BLEU", HYPOTHESES, REFERENCES, "moses")
+        quality.corpus_quality("BLEU", HYPOTHESES, [REFERENCES], "moses")
 
 
 def test_a_tokenizer_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "MeCab", None)
     monkeypatch.delitem(sys.modules, "sacrebleu.tokenizers.tokenizer_ja_mecab", raising=False)
     with pytest.raises(UsageError, match=r"pip install 'sacrebleu\[ja\]'"):
-        quality.corpus_quality("BLEU", HYPOTHESES, REFERENCES, "ja-mecab")
+        quality.corpus_quality("BLEU", HYPOTHESES, [REFERENCES], "ja-mecab")
 
 
 def test_comet_is_asked_for_by_name(monkeypatch):

@@ -7,13 +7,17 @@ from streamtrans.evaluation.curves import curves_of
 from streamtrans.evaluation.tradeoff import Tradeoff
 
 
+def _of(run, policy):
+    return replace(run, about=replace(run.about, policy=policy))
+
+
 @pytest.fixture(scope="module")
 def runs(run):
     made = {
         "wait-k": [run("wait-1", 1, 0.4), run("wait-3", 3, 0.3), run("wait-inf", 10, 0.2)],
         "confident": [run("confident-1", 2, 0.2), run("confident-2", 4, 0.1)],
     }
-    return [replace(r, policy=policy) for policy, of in made.items() for r in of]
+    return [_of(r, policy) for policy, of in made.items() for r in of]
 
 
 def test_the_runs_of_a_system(runs):
@@ -42,7 +46,7 @@ def test_curves_at_lags_are_blank_where_they_do_not_reach(runs):
 
 
 def test_another_system_shares_neither_offline_run_nor_comparison(runs, run):
-    others = [replace(run(f"confident-{wait}", wait, 0.3), policy="confident") for wait in (1, 5)]
+    others = [_of(run(f"confident-{wait}", wait, 0.3), "confident") for wait in (1, 5)]
     tradeoff = Tradeoff.of(runs, [*curves_of("ours", runs), *curves_of("theirs", others)], [3])
     columns, rows = tradeoff.runs()
     assert columns[0] == "system"
@@ -56,7 +60,7 @@ def test_another_system_shares_neither_offline_run_nor_comparison(runs, run):
 
 
 def test_without_wait_k_nothing_is_compared(runs):
-    confident = [run for run in runs if run.policy == "confident"]
+    confident = [run for run in runs if run.about.policy == "confident"]
     assert Tradeoff.of(confident, curves_of("en-pt", confident)).comparisons == {}
-    waits = [run for run in runs if run.policy == "wait-k"]
+    waits = [run for run in runs if run.about.policy == "wait-k"]
     assert Tradeoff.of(waits, curves_of("en-pt", waits)).sentences() == []

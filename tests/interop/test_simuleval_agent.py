@@ -10,7 +10,8 @@ import pytest
 from streamtrans.cli.shared.recording import as_instance
 from streamtrans.engine.batch import translate_lines
 from streamtrans.engine.translator import load
-from streamtrans.evaluation.report import score
+from streamtrans.evaluation.runs import About, Run
+from streamtrans.evaluation.scores import Scores
 from streamtrans.policies import Boundary, WaitK
 
 ROOT = Path(__file__).parents[2]
@@ -69,7 +70,7 @@ def test_the_same_scores_and_delays(tmp_path, options, policy):
     results = translate_lines(translator, [source for source, _ in PAIRS], policy)
     ours = [as_instance(n, events, translator.settings, PAIRS[n][1]) for n, events in results]
     assert [(i["prediction"], i["delays"]) for i in log] == [(i.prediction, list(i.delays)) for i in ours]
-    values = score(ours).values
+    values = Scores.of(Run(About("ours"), ours)).values
     for name in ("BLEU", "AL", "LAAL", "AP", "DAL"):
         assert values[name] == pytest.approx(theirs[name], abs=5.1e-4), name
 

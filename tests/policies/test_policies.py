@@ -15,7 +15,9 @@ from streamtrans.policies import (
     PolicyState,
     WaitK,
     WaitKFlush,
+    description_of,
     make_policy,
+    short_name,
 )
 
 
@@ -131,3 +133,24 @@ def test_registry_refuses_other_policies_options_and_unknown_names():
     with pytest.raises(UsageError, match="max-lag is 1, but confident keeps at least 2 words behind"):
         make_policy("confident", max_lag=1, min_wait=2)
     assert make_policy("wait-k", max_lag=2, k=inf) == MaxLag(WaitK(inf), 2)
+
+
+def test_short_names():
+    names = {
+        "wait-3": WaitK(3),
+        "wait-inf": WaitK(inf),
+        "wait-3-catch-up-0.25": WaitK(3, 0.25),
+        "wait-3-max-lag-4": MaxLag(WaitK(3), 4),
+        "agree-2-hold-1": make_policy("agree", hold=1),
+        "agree-3": make_policy("agree", agree=3),
+        "confident-threshold-0.1234567": make_policy("confident", threshold=0.1234567),
+        "boundary": make_policy("boundary"),
+    }
+    assert [short_name(policy) for policy in names.values()] == list(names)
+
+
+def test_a_policy_described_makes_the_same_policy():
+    assert description_of(MaxLag(WaitK(inf), 4)) == {"policy": "wait-k", "k": "inf", "catch_up": 0.0, "max_lag": 4}
+    for name in POLICIES:
+        options = {key: inf if value == "inf" else value for key, value in description_of(make_policy(name)).items()}
+        assert make_policy(options.pop("policy"), **options) == make_policy(name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streamtrans.cli.live.signals import SignalInbox
-from streamtrans.cli.shared.event_text import SegmentedWarning, Words, Writer, json_line
+from streamtrans.cli.shared.event_text import Words, Writer, json_line
 from streamtrans.cli.shared.options import (
     AdapterOption,
     JsonOption,
@@ -17,10 +17,13 @@ from streamtrans.cli.shared.options import (
     PolicyChoice,
     takes_policy,
 )
+from streamtrans.cli.shared.stderr import CutWarning
 from streamtrans.errors import DataError, UsageError
 from streamtrans.policies import revises
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from streamtrans.engine.events import Event
     from streamtrans.engine.session import Session
 
@@ -34,15 +37,15 @@ def live(
     model: ModelOption = "en-pt",
     adapter: AdapterOption = None,
     pause: Annotated[
-        float | None, typer.Option("--pause", metavar="SECONDS", help="End the sentence after so much silence.")
+        float | None, typer.Option("--pause", metavar="SECONDS", help="End the sentence after this much silence.")
     ] = None,
     as_json: JsonOption = False,
     plain: PlainOption = False,
 ) -> None:
-    """Translate what is typed or piped in, while it comes.
+    """Translate typed or piped text while it comes.
 
     On a terminal, words are translated as you type them. Backspace works in the word that has not been read yet, Enter
-    ends the sentence, Ctrl-D ends. In a pipe, each word is written as soon as it is known, a line a sentence.
+    ends the sentence, Ctrl-D ends. In a pipe, each word is written as soon as it is known, a line per sentence.
 
     \b
     Examples:
@@ -83,10 +86,7 @@ def translate_pipe(session: "Session", pause: float | None, as_json: bool) -> in
                 data = os.read(0, 65536)
                 if not data:
                     break
-                for byte in data:  # one at a time: the work stays interruptible, and errors lose nothing before them
-                    pipe.feed(bytes([byte]))
-                    if inbox.caught:
-                        break
+                pipe.feed(data, inbox)
             elif not inbox.caught:
                 pipe.end_sentence()
         pipe.end_sentence()
@@ -104,22 +104,26 @@ class _Pipe:
 
     def __init__(self, session: "Session", write: Writer):
         self._session, self._write = session, write
-        self._warn = SegmentedWarning()
+        self._warn = CutWarning()
         self.open = False
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes, inbox: SignalInbox) -> None:
+        """Translates a piece, or as much of it as is done when a signal comes."""
+        self.open = self.open or not data.isspace()
         try:
-            self.print(self._session.feed(data))
+            for event in self._session.events(data):
+                self.print([event])
+                if inbox.caught:
+                    break
         except DataError:
             self.end_sentence()
             raise
-        self.open = self.open or not data.isspace()
 
     def end_sentence(self) -> None:
         self.print(self._session.end_sentence())
         self.open = False
 
-    def print(self, events: "list[Event]") -> None:
+    def print(self, events: "Iterable[Event]") -> None:
         for event in events:
             if text := self._write(event):
                 print(text, end="", flush=True)

@@ -3,22 +3,23 @@
 import os
 import sys
 from collections.abc import Callable
-from typing import Protocol, TextIO
+from typing import TextIO
 
 from rich.cells import cell_len
 from rich.text import Text
+from typing_extensions import override
 
 from streamtrans.cli.live.screen import ERASE_LINE_END, Screen
 from streamtrans.cli.live.view import LiveState, finished_lines, frame
 from streamtrans.cli.live.worker import Opened
 from streamtrans.cli.shared.event_text import Words, Writer, between, json_line
-from streamtrans.cli.shared.options import policy_label
 from streamtrans.engine.events import Event
-from streamtrans.policies import revises
+from streamtrans.policies import Policy, revises
+from streamtrans.policies.registry import settings_of
 
 
-class Display(Protocol):
-    """Is told what happens, and shows it at the latest when `refresh` is called."""
+class Display:
+    """Is told what happens, and shows it at the latest when `refresh` is called; this one shows nothing."""
 
     def opened(self, session: Opened) -> None:
         """The model is ready."""
@@ -48,57 +49,57 @@ class Display(Protocol):
         """Leaves the terminal to others, for a while or for good."""
 
 
-class LiveDisplay:
+class LiveDisplay(Display):
     """The live view, redrawn in place."""
 
-    def __init__(self, stream: TextIO, model: str):
-        self._screen = Screen(stream)
+    def __init__(self, screen: Screen, model: str):
+        self._screen = screen
         self._state = LiveState(f"loading {model} …")
         self._above: list[Text] = []
 
+    @override
     def opened(self, session: Opened) -> None:
-        """As in `Display`."""
-        self._state.loading, self._state.status = False, policy_label(session.policy)
+        self._state.loading, self._state.status = False, _label(session.policy)
         self._state.source_language, self._state.target_language = session.source_language, session.target_language
 
+    @override
     def typed(self, text: str) -> None:
-        """As in `Display`."""
         self._state.type(text)
 
+    @override
     def erased(self, text: str) -> None:
-        """As in `Display`."""
         self._state.erase(len(text))
 
+    @override
     def event(self, event: Event, pending: str) -> None:
-        """As in `Display`."""
         if sentence := self._state.apply(event):
             self._above += finished_lines(sentence, self._screen.size[0])
 
+    @override
     def warn(self, message: str) -> None:
-        """As in `Display`."""
         self._above.append(Text(f"  {message}", "dim"))
 
+    @override
     def refresh(self) -> None:
-        """As in `Display`."""
         self._screen.draw(frame(self._state, *self._screen.size), self._above)
         self._above = []
 
+    @override
     def redraw(self) -> None:
-        """As in `Display`."""
         self._screen.redraw()
 
+    @override
     def restart(self) -> None:
-        """As in `Display`."""
         self._screen.forget()
 
+    @override
     def clear(self) -> None:
-        """As in `Display`."""
         self.refresh()
         self._screen.erase()
 
 
-class EchoDisplay:
-    """What is typed, as it is typed, on one stream, and what is written on another.
+class EchoDisplay(Display):
+    """Shows text as it is typed on one stream, and the translation on another.
 
     If both are the same terminal (`together`), the letters that are not read yet step aside for what is written.
     """
@@ -108,21 +109,21 @@ class EchoDisplay:
         self._together = together
         self._in_line = False
 
+    @override
     def opened(self, session: Opened) -> None:
-        """As in `Display`."""
         self._write = self._writer(session)
 
+    @override
     def typed(self, text: str) -> None:
-        """As in `Display`; what is written ends the line by itself."""
-        self._in_line = not text.endswith("\n") or self._together
+        self._in_line = not text.endswith("\n") or self._together  # what is written ends the line by itself
         self._echo.write(text if not self._together else text.strip("\n"))
 
+    @override
     def erased(self, text: str) -> None:
-        """As in `Display`."""
         self._echo.write("\b \b" * cell_len(text))
 
+    @override
     def event(self, event: Event, pending: str) -> None:
-        """As in `Display`."""
         if not (text := self._write(event)):
             return
         if self._together:
@@ -133,22 +134,16 @@ class EchoDisplay:
         self._out.write(text)
         self._out.flush()
 
+    @override
     def warn(self, message: str) -> None:
-        """As in `Display`."""
         self._echo.write(f"\nstreamtrans: warning: {message}\n")
 
+    @override
     def refresh(self) -> None:
-        """As in `Display`."""
         self._echo.flush()
 
-    def redraw(self) -> None:
-        """As in `Display`: there is nothing to draw again."""
-
-    def restart(self) -> None:
-        """As in `Display`: there is nothing to draw again."""
-
+    @override
     def clear(self) -> None:
-        """As in `Display`."""
         self._echo.write("\n" if self._in_line else "")
         self._echo.flush()
 
@@ -168,8 +163,14 @@ def choose_display(model: str, as_json: bool, plain: bool) -> Display:
         return EchoDisplay(sys.stdout, sys.stdout, lambda _: lambda e: before + json_line(e), together=True)
     if not knows_sequences(plain):
         return EchoDisplay(sys.stdout, sys.stdout, lambda _: between, together=True)
-    return LiveDisplay(sys.stdout, model)
+    return LiveDisplay(Screen(sys.stdout), model)
 
 
 def _words(session: Opened) -> Words:
     return Words(session.target_language, revises(session.policy))
+
+
+def _label(policy: Policy) -> str:
+    """A policy in a few letters: "wait-k 3"."""
+    k = settings_of(policy).get("k")
+    return policy.name if k is None else f"{policy.name} {k:g}"

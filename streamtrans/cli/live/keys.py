@@ -1,4 +1,4 @@
-"""From the bytes a terminal sends to what was meant: text and a few keys. Pure; no terminal needed."""
+"""The bytes that a terminal sends, decoded into text and a few keys. Pure; no terminal needed."""
 
 import codecs
 from enum import Enum

@@ -1,4 +1,4 @@
-"""A block of lines at the bottom of what a terminal shows, redrawn in place; what is finished scrolls up above it."""
+"""A block of lines at the bottom of a terminal, redrawn in place; finished lines scroll up above it."""
 
 import os
 from collections.abc import Sequence
@@ -10,12 +10,17 @@ from rich.text import Text
 from streamtrans.cli.live.view import Frame
 
 _HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
+_WRAP_OFF, _WRAP_ON = "\x1b[?7l", "\x1b[?7h"
 _BEGIN_UPDATE, _END_UPDATE = "\x1b[?2026h", "\x1b[?2026l"  # shown as a whole by terminals that know it, else ignored
 ERASE_LINE_END, _ERASE_BELOW = "\x1b[K", "\x1b[J"
 
 
 class Screen:
-    """Draws frames on a terminal, each in a single write in which no line is blank for a moment: nothing flickers."""
+    """Draws frames on a terminal, each in a single write in which no line is blank for a moment: nothing flickers.
+
+    A terminal may take a line for wider than we do (emoji, Indic scripts), or be too narrow for any. So no line of the
+    block wraps by itself: each takes one row, and the way back to the top is known. What scrolls up may wrap.
+    """
 
     def __init__(self, stream: TextIO):
         self._stream = stream
@@ -26,7 +31,7 @@ class Screen:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Columns and lines to draw in; a column is kept free, so that no line ever wraps by itself."""
+        """Columns and lines to draw in; a column is kept free for the cursor."""
         columns, lines = os.get_terminal_size(self._stream.fileno())
         return (columns or 80) - 1, lines or 24
 
@@ -37,12 +42,14 @@ class Screen:
             return
         line, column = frame.cursor
         back = len(frame.lines) - 1 - line
-        lines = (self._styled(above) + body).removesuffix("\n").split("\n")
-        down = "\n".join(text + ERASE_LINE_END for text in lines)
+        scrolled = self._styled(above).replace("\n", f"{ERASE_LINE_END}\n")
+        down = _WRAP_OFF + body.removesuffix("\n").replace("\n", f"{ERASE_LINE_END}\n") + ERASE_LINE_END + _WRAP_ON
         place = (f"\x1b[{back}A" if back else "") + "\r" + (f"\x1b[{column}C" if column else "")
-        self._write(_BEGIN_UPDATE, _HIDE_CURSOR, self._to_top(), down, _ERASE_BELOW, place, _SHOW_CURSOR, _END_UPDATE)
-        self._widths = [text.cell_len for text in frame.lines]
-        self._cursor, self._drawn = frame.cursor, body
+        update = self._to_top() + scrolled + down + _ERASE_BELOW + place
+        self._write(_BEGIN_UPDATE, _HIDE_CURSOR, update, _SHOW_CURSOR, _END_UPDATE)
+        columns = self.size[0] + 1
+        self._widths = [min(text.cell_len, columns) for text in frame.lines]
+        self._cursor, self._drawn = (line, min(column, columns - 1)), body
 
     def redraw(self) -> None:
         """The next frame is drawn even if it equals the last."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from streamtrans.cli.live.display import Display, choose_display, knows_sequences
 from streamtrans.cli.live.keys import Key, KeyDecoder, Stroke
 from streamtrans.cli.live.signals import SignalInbox, have_usual_effect
-from streamtrans.cli.live.worker import Message, Opened, Segmented, Task, Worker
-from streamtrans.cli.shared.event_text import SEGMENTED
+from streamtrans.cli.live.worker import Cut, Message, Opened, Task, Worker
+from streamtrans.cli.shared.stderr import CUT
 from streamtrans.engine.events import Done, End
 from streamtrans.text.words import is_unspaced
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _ESCAPE_SECONDS = 0.05
 _BEGIN, _END = b"\x1b[?2004h", b"\x1b[?2004l"  # bracketed paste: arrow keys and pasted text can be told apart
-_LEAVE_IN_A_HURRY = b"\x1b[?25h\r\n\x1b[J"
+_LEAVE_IN_A_HURRY = b"\x1b[?7h\x1b[?25h\r\n\x1b[J"
 _LOCAL_FLAGS, _CONTROL_CHARACTERS = 3, 6
 
 
@@ -54,7 +54,7 @@ class RawTerminal:
             termios.tcsetattr(0, termios.TCSANOW, self._usual)
 
     def leave_in_a_hurry(self) -> None:
-        """From inside a signal handler: what is drawn stays half drawn."""
+        """Gives the terminal back from inside a signal handler, however much is drawn."""
         self.__exit__()
         with contextlib.suppress(OSError):
             self._write(_LEAVE_IN_A_HURRY)
@@ -183,8 +183,8 @@ class Typing:
             self._opened, self._unspaced = True, is_unspaced(message.source_language)
             self._display.opened(message)
             self._send()
-        elif isinstance(message, Segmented):
-            self._display.warn(SEGMENTED)
+        elif isinstance(message, Cut):
+            self._display.warn(CUT)
         else:
             self._sentence_open = self._sentence_open and not isinstance(message, End)
             self._done = isinstance(message, Done)
@@ -194,7 +194,7 @@ class Typing:
 def translate_typing(
     open_session: "Callable[[], Session]", model: str, pause: float | None, as_json: bool, plain: bool
 ) -> int:
-    """Translates what is typed until Ctrl-D or Ctrl-C; gives the exit code."""
+    """Translates typed text until Ctrl-D or Ctrl-C; gives the exit code."""
     display = choose_display(model, as_json, plain)
     terminal = RawTerminal(marks=knows_sequences(plain))
     signals = (signal.SIGINT, signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH)

@@ -1,4 +1,4 @@
-"""What the live view shows, from what was typed and what happened. Pure: the same state gives the same lines.
+"""The lines of the live view, from typed text and events. Pure: the same state gives the same lines.
 
     I would like to book a table for │tw
   → Eu gostaria de reservar uma mesa

@@ -22,7 +22,7 @@ _PATIENCE = 1.0  # seconds
 
 
 class Task(Enum):
-    """What a worker can be told, besides text to translate."""
+    """Something to do, besides text to translate."""
 
     END_SENTENCE = "end sentence"
     FINISH = "finish"
@@ -38,15 +38,15 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Segmented:
+class Cut:
     """A sentence was too long for the model and is translated in parts."""
 
 
-Message = Event | Opened | Segmented | BaseException
+Message = Event | Opened | Cut | BaseException
 
 
 class Worker:
-    """Opens a session, feeds it what it is given, and hands out what happened; `notify` is called when there is some.
+    """Opens a session, feeds it, and hands out what happened; `notify` is called when there is something.
 
     An exception of the session ends the worker and is the last message.
     """
@@ -59,7 +59,7 @@ class Worker:
         threading.Thread(target=self._run, daemon=True).start()
 
     def send(self, task: str | Task) -> None:
-        """Text to feed, or what to do after all that was sent before."""
+        """Queues text to feed, or something to do after all that was sent before."""
         self._tasks.put(task)
 
     def take(self) -> list[Message]:
@@ -67,7 +67,7 @@ class Worker:
         return [self._messages.popleft() for _ in range(len(self._messages))]
 
     def stop(self) -> None:
-        """Drops what was sent and is not yet done, and waits a moment for the end."""
+        """Drops the tasks that are not yet done, and waits a moment for the end."""
         self._stopping = True
         self.send(Task.FINISH)  # wakes it up
         self._ended.wait(_PATIENCE)
@@ -94,16 +94,16 @@ class Worker:
             self._work(session, self._tasks.get())
 
     def _work(self, session: "Session", task: str | Task) -> None:
-        segmented = session.cuts
+        cuts = session.cuts
         if isinstance(task, str):
-            for character in task:  # one at a time: a pasted page shows its first words at once
+            for event in session.events(task):
+                self._tell(event)
                 if self._stopping:
                     return
-                self._tell(*session.feed(character))
         else:
             self._tell(*(session.finish() if task is Task.FINISH else session.end_sentence()))
-        if session.cuts and not segmented:
-            self._tell(Segmented())
+        if session.cuts and not cuts:
+            self._tell(Cut())
 
     def _tell(self, *messages: Message) -> None:
         if messages:

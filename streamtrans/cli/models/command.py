@@ -15,7 +15,7 @@ from streamtrans.errors import ModelError
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What can be said of a model from its files; languages are None where its config.json names none."""
+    """A model as its files describe it; languages are None where its config.json names none."""
 
     model: str
     source_language: str | None
@@ -59,7 +59,7 @@ def models(context: typer.Context, as_json: JsonOption = False) -> None:
 
 
 def read_info(name: str, directory: Path) -> ModelInfo:
-    """What the files in a model's directory say. Raises ModelError if they cannot be read."""
+    """Reads a model's description from its directory. Raises ModelError for files that cannot be read."""
     from streamtrans.models.loading import read_config
     from streamtrans.models.settings import TranslationSettings
 

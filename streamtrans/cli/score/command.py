@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -11,6 +11,7 @@ from streamtrans.cli.score.curves import AtOption, parse_lags
 from streamtrans.cli.score.logs import FromLogOption, ReferenceOption, read_logs, refuse_other_options
 from streamtrans.cli.score.output import Output
 from streamtrans.cli.score.plot import OverlayOption, PlotOption
+from streamtrans.cli.score.sweep import SweepOption, swept
 from streamtrans.cli.shared.options import (
     AdapterOption,
     BatchSizeOption,
@@ -26,14 +27,21 @@ from streamtrans.cli.shared.options import (
 )
 from streamtrans.errors import UsageError
 from streamtrans.evaluation.clock import WORD_MS
-from streamtrans.evaluation.quality import QUALITY, tokenizer_of
-from streamtrans.evaluation.report import Scores
-from streamtrans.evaluation.report import score as score_of
-from streamtrans.evaluation.runs import Run
+from streamtrans.evaluation.quality import QUALITY
+from streamtrans.evaluation.scores import Scores
 from streamtrans.evaluation.tradeoff import LAGS
+from streamtrans.policies import Policy, WaitK
 
-if TYPE_CHECKING:
-    from streamtrans.cli.score.trial import TestSet
+ReferencesArgument = Annotated[
+    list[Path] | None, typer.Argument(metavar="REFERENCE…", help="Their translations, a file per reference.")
+]
+SequentialOption = Annotated[
+    bool, typer.Option("--sequential", help="One sentence at a time, timed: gives computation-aware latency.")
+]
+WordMsOption = Annotated[
+    float | None,
+    typer.Option("--word-ms", metavar="W", help=f"A source word every W ms, for --sequential ({WORD_MS:g})."),
+]
 
 
 @takes_policies
@@ -41,18 +49,14 @@ def score(
     context: typer.Context,
     choice: PolicyChoice,
     source: Annotated[Path | None, typer.Argument(metavar="SOURCE", help="Sentences to translate, one a line.")] = None,
-    references: Annotated[Path | None, typer.Argument(metavar="REFERENCE", help="Their translations.")] = None,
+    references: ReferencesArgument = None,
+    sweep: SweepOption = False,
     model: ModelOption = "en-pt",
     adapter: AdapterOption = None,
     limit: LimitOption = None,
     batch_size: BatchSizeOption = None,
-    sequential: Annotated[
-        bool, typer.Option("--sequential", help="One sentence at a time, timed: gives computation-aware latency.")
-    ] = False,
-    word_ms: Annotated[
-        float | None,
-        typer.Option("--word-ms", metavar="W", help=f"A source word every W ms, for --sequential ({WORD_MS:g})."),
-    ] = None,
+    sequential: SequentialOption = False,
+    word_ms: WordMsOption = None,
     save_log: SaveLogOption = None,
     resume: ResumeOption = False,
     from_log: FromLogOption = None,
@@ -65,41 +69,49 @@ def score(
     as_json: JsonOption = False,
     plain: PlainOption = False,
 ) -> None:
-    """Translate a test set and measure quality and latency, one run for each value of --wait-k; or measure logs.
+    """Translate a test set and measure quality and latency, one run per value of --wait-k; or measure logs.
 
     \b
     Examples:
       streamtrans score test.en test.pt --wait-k 1,3,5,7,9,inf --plot curve.svg
       streamtrans score test.en test.pt --policy confident,wait-k --sweep --save-log runs
       streamtrans score --from-log runs --at 2,3 --overlay others
-      streamtrans score --from-log runs --reference other.pt
+      streamtrans score --from-log runs --reference one.pt --reference other.pt
       streamtrans score test.en test.pt --wait-k 3 --sequential --json
       mlx.launch -n 2 -- streamtrans score test.en test.pt --wait-k 3,5
     """
     if from_log:
         refuse_other_options(context)
-    _check(from_log, reference, language, overlay, resume, save_log, comet)
+    else:
+        _policies(choice, sweep, WaitK(1))  # before a model is loaded: is it possible at all?
+    _check(bool(from_log), bool(reference), language, overlay, resume, save_log, comet)
     word_ms = _clock(word_ms, sequential)
-    lags: Sequence[float] = parse_lags(at) if at else LAGS if choice.sweep else ()
+    lags: Sequence[float] = parse_lags(at) if at else LAGS if sweep else ()
     title = from_log[0].resolve().name if from_log else Path(adapter or model).name
     output = Output.of(title, overlay or [], language, as_json=as_json, plain=plain, lags=lags, plot=plot)
     quality = (*QUALITY, "COMET") if comet else QUALITY
     if from_log:
-        runs = read_logs(from_log, reference, language)
-        scores = [_scores(run, quality) for run in runs]
+        scored = [(run, Scores.of(run, quality)) for run in read_logs(from_log, reference or [], language)]
     else:
-        from streamtrans.cli.score.trial import TestSet
+        from streamtrans.cli.score.trial import Trial
+        from streamtrans.cli.shared.line_run import Pacing
 
-        test_set = TestSet.of(source, references, limit, model, adapter)
-        options = {"batch_size": batch_size, "word_ms": word_ms, "sequential": sequential, "shown": not plain}
-        runs, scores = _run(test_set, choice, save_log, resume, quality, options)
-    if runs:  # else another rank has it all
+        files = [source, *(references or [])] if source else []
+        trial = Trial(files, limit, model, adapter, Pacing(batch_size, sequential, word_ms))
+        policies = _policies(choice, sweep, trial.translator.default_policy)
+        scored = trial.runs(policies, save_log, resume, quality, shown=not plain)
+    if scored:  # else another rank has it all
+        runs, scores = zip(*scored, strict=True)
         output.show(runs, scores)
 
 
+def _policies(choice: PolicyChoice, sweep: bool, default: Policy) -> list[Policy]:
+    return swept(choice) if sweep else choice.policies(default)
+
+
 def _check(
-    from_log: list[Path] | None,
-    reference: Path | None,
+    from_log: bool,
+    reference: bool,
     language: str | None,
     overlay: list[Path] | None,
     resume: bool,
@@ -118,52 +130,7 @@ def _check(
 
 
 def _clock(word_ms: float | None, sequential: bool) -> float:
-    """Milliseconds a source word; only one sentence at a time has times."""
+    """Milliseconds per source word; only one sentence at a time has times."""
     if word_ms is not None and not sequential:
         raise UsageError("--word-ms is the clock of --sequential; batches have no times")
     return WORD_MS if word_ms is None else word_ms
-
-
-def _scores(run: Run, quality: tuple[str, ...]) -> Scores:
-    return score_of(
-        run.instances,
-        quality=quality,
-        tokenizer=run.tokenizer,
-        policy=run.policy,
-        wait_k=run.wait_k,
-        options=run.options,
-        name=run.name,
-    )
-
-
-def _run(
-    test_set: "TestSet",
-    choice: PolicyChoice,
-    save_log: Path | None,
-    resume: bool,
-    quality: tuple[str, ...],
-    options: dict[str, Any],
-) -> tuple[list[Run], list[Scores]]:
-    """A run for each policy; none on a rank that does not lead."""
-    from streamtrans.cli.shared.recording import RunFolder, described, policy_options, run_name
-
-    runs, scores = [], []
-    policies = choice.policies(test_set.translator.default_policy)
-    for policy in policies:
-        test_set.translator.runner(policy)  # complains now of a model that cannot, not after other runs
-    for policy in policies:
-        name = run_name(policy)
-        folder = None
-        if save_log:  # what the results depend on
-            clock = {"word_ms": options["word_ms"], "sequential": options["sequential"]}
-            folder = RunFolder(save_log / name, test_set.configuration() | policy_options(policy) | clock)
-        instances = test_set.translate(policy, folder, resume, **options)
-        if instances is None:
-            continue
-        tokenizer = tokenizer_of(test_set.translator.settings.target_language or "")
-        run = Run(name, instances, tokenizer=tokenizer, **described(policy))
-        runs.append(run)
-        scores.append(_scores(run, quality))
-        if folder:
-            folder.finish(instances, scores[-1])
-    return runs, scores

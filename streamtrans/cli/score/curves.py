@@ -1,4 +1,4 @@
-"""`streamtrans score --at` and `--sweep`: one table of quality against latency, and what is better at the same lag."""
+"""`streamtrans score --at` and `--sweep`: a table of quality against latency, and which policy is better at a lag."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -7,7 +7,7 @@ import typer
 
 from streamtrans.cli.shared.tables import print_table
 from streamtrans.errors import UsageError
-from streamtrans.evaluation.report import Scores
+from streamtrans.evaluation.scores import Scores
 
 if TYPE_CHECKING:
     from streamtrans.evaluation.tradeoff import Tradeoff

@@ -1,4 +1,4 @@
-"""What `streamtrans score` shows of its runs: metrics, or curves in figures; plots; for people or for machines."""
+"""The runs of `streamtrans score` for people or machines: metrics, or curves in figures; plots."""
 
 import json
 from collections.abc import Sequence
@@ -8,8 +8,9 @@ from pathlib import Path
 from streamtrans.cli.score.curves import show_tradeoff
 from streamtrans.cli.score.plot import SAMPLES, check_plot, draw, draws_on_terminal, read_overlays, warn_of_other_tests
 from streamtrans.evaluation.curves import Curve, curves_of
-from streamtrans.evaluation.report import Scores, show, tsv
+from streamtrans.evaluation.report import show, tsv
 from streamtrans.evaluation.runs import Run
+from streamtrans.evaluation.scores import Scores
 from streamtrans.evaluation.tradeoff import Tradeoff
 
 

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
+from streamtrans.cli.shared.stderr import warn
 from streamtrans.errors import UsageError
 from streamtrans.evaluation.curves import Curve, curves_of
-from streamtrans.evaluation.runs import Run, read_runs
+from streamtrans.evaluation.run_folder import run_folders
+from streamtrans.evaluation.runs import Run
 
 PlotOption = Annotated[
     Path | None, typer.Option("--plot", metavar="FILE", help="Draw quality against latency: .svg, .png or .html.")
@@ -38,7 +40,7 @@ def read_overlays(paths: list[Path], title: str, language: str | None, samples: 
     curves: list[Curve] = []
     for path in map(Path.resolve, paths):
         name = path.name if names.count(path.name) == 1 else str(path)
-        curves += curves_of(name, read_runs(path, language), samples=samples)
+        curves += curves_of(name, [folder.read(language) for folder in run_folders(path)], samples=samples)
     return curves
 
 
@@ -48,8 +50,7 @@ def warn_of_other_tests(overlays: Sequence[Curve], sentences: int) -> None:
         points = [point for curve in overlays if curve.system == system for point in curve.points]
         others = [point.sentences for point in points if point.sentences != sentences]
         if others:
-            text = f"{system} has {others[0]} sentences, not {sentences}: curves of different tests do not compare"
-            print(f"streamtrans: warning: {text}", file=sys.stderr)
+            warn(f"{system} has {others[0]} sentences, not {sentences}: curves of different tests do not compare")
 
 
 def draws_on_terminal(runs: Sequence[Run], shown: bool) -> bool:

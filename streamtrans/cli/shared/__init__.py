@@ -1,1 +1,1 @@
-"""What several commands share: options, progress, tables, text of events."""
+"""The parts that several commands share: options, progress, tables, events as text, streams."""

@@ -1,27 +1,10 @@
-"""How events look as text that only ever grows: words, words between what is typed, JSON lines."""
+"""Events as text that only ever grows: words, words between typed text, JSON lines."""
 
 import json
-import sys
 from collections.abc import Callable
 
 from streamtrans.engine.events import End, Event, Revise, Write
 from streamtrans.text.words import is_unspaced
-
-SEGMENTED = "a sentence was too long for the model; it is translated in parts"
-
-
-class SegmentedWarning:
-    """Tells on standard error, once, that the model got a sentence in parts."""
-
-    def __init__(self, shown: bool = True):
-        self._due = shown
-
-    def __call__(self, segmented: int) -> None:
-        """segmented: how many sentences were, so far."""
-        if segmented and self._due:
-            self._due = False
-            print(f"streamtrans: warning: {SEGMENTED}", file=sys.stderr)
-
 
 Writer = Callable[[Event], str]
 """Gives the text to append for an event, often none."""
@@ -52,7 +35,7 @@ class Words:
 
 
 def between(event: Event) -> str:
-    """Words in brackets, to stand between what is typed; after a sentence its whole translation on a line."""
+    """Words in brackets, to stand between typed text; after a sentence its whole translation on a line."""
     if isinstance(event, Write | Revise):
         return f"[{event.text}] "
     return f"\n{event.text}\n" if isinstance(event, End) else ""

@@ -6,29 +6,37 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from streamtrans.cli.shared.stderr import say
+
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
-Advance = Callable[[], None]
+Advance = Callable[[int], None]
 
 
 @contextmanager
 def progress(what: str, total: int | None, done: int = 0, shown: bool = True) -> Iterator[Advance]:
-    """A bar with rate and time left, and the function that moves it on by one sentence.
+    """A bar with rate and time left, and the function that moves it on by a number of sentences.
 
     total: None where it is not known. Nothing is drawn unless `shown` and standard error is a terminal.
     """
-    if not (shown and sys.stderr.isatty()):
-        yield lambda: None
+    if not (shown and sys.stderr and sys.stderr.isatty()):
+        yield lambda number: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(file=sys.stderr)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _rate(), TimeRemainingColumn()
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _rate(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(what, total=total, completed=done)
-        yield lambda: bar.advance(task)
+        yield lambda number: bar.advance(task, number)
 
 
 def _rate() -> "ProgressColumn":
@@ -56,16 +64,10 @@ class Pace:
         return (self.done - self.first) / max(1e-9, time.monotonic() - self.began)
 
     def more(self, number: int, every: float = 10.0) -> None:
-        """So many sentences are done; something is said if the last time was `every` seconds ago."""
+        """Counts `number` more sentences, and tells the pace if the last time was `every` seconds ago."""
         self.done += number
-        for _ in range(number):
-            self._advance()
+        self._advance(number)
         if not sys.stderr.isatty() and time.monotonic() - self.told > every and self.done < self.total:
             self.told = time.monotonic()
             left = (self.total - self.done) / self.rate / 60
             say(f"{self.done:,} of {self.total:,}, {self.rate:.0f} sentences/s, {left:.0f} min left")
-
-
-def say(text: str) -> None:
-    """A line on standard error."""
-    print(text, file=sys.stderr)

@@ -96,6 +96,22 @@ def test_control_c_writes_what_is_owed():
     assert kinds(out.decode()).count("write") >= 2
 
 
+def test_control_c_inside_a_long_piece_loses_nothing_that_was_read():
+    process = start("live", "--wait-k", "3", "--json")
+    process.stdin.write(b"we go home and we go out. " * 2000)
+    read = process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=TIMEOUT)
+    assert (process.returncode, err) == (130, b"")
+    events = [json.loads(line) for line in (read + out).decode().splitlines()]
+    assert [event["type"] for event in events[-2:]] == ["end", "done"]
+    ends = [event for event in events if event["type"] == "end"]
+    assert len(ends) < 2000
+    for end in ends:
+        written = [e["text"] for e in events if e["type"] == "write" and e["sentence"] == end["sentence"]]
+        assert " ".join(written) == end["text"]
+
+
 def test_control_c_while_loading_ends_it():
     process = start("live")
     time.sleep(0.3)

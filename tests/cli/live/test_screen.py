@@ -7,32 +7,51 @@ import pytest
 from rich.text import Text
 
 from streamtrans.cli.live.screen import Screen
-from streamtrans.cli.live.view import Frame
+from streamtrans.cli.live.view import Frame, LiveState, frame
+from streamtrans.engine.events import Read
 
 _SEQUENCE = re.compile(r"\x1b\[(\??)(\d*)(?:;\d+)*([A-Za-z])|(\r)|(\n)|([^\x1b])")
 
 
 class TinyTerminal(io.StringIO):
-    """Lines of text and a cursor; `history` and screen are one, as if the window had no top."""
+    """Lines of text and a cursor; `history` and screen are one, as if the window had no top.
 
-    def __init__(self) -> None:
+    wide: characters that take two columns here, whatever others think.
+    """
+
+    def __init__(self, columns: int = 10_000, wide: str = "") -> None:
         super().__init__()
         self.rows, self.row, self.column = [""], 0, 0
+        self.columns, self.wide, self.wraps = columns, wide, True
 
     def write(self, text: str) -> int:
         for private, number, final, home, down, letter in _SEQUENCE.findall(text):
             if letter:
-                line = self.rows[self.row].ljust(self.column)
-                self.rows[self.row] = line[: self.column] + letter + line[self.column + 1 :]
-                self.column += 1
+                self._letter(letter)
             elif home:
                 self.column = 0
             elif down:
-                self.row, self.column = self.row + 1, 0  # as with OPOST
-                self.rows += [""] * (self.row + 1 - len(self.rows))
+                self._next_row()
             elif not private:
                 self._control(final, int(number or 1))
+            elif number == "7":
+                self.wraps = final == "h"
         return len(text)
+
+    def _letter(self, letter: str) -> None:
+        width = 1 + (letter in self.wide)
+        if self.column + width > self.columns:
+            if self.wraps:
+                self._next_row()
+            else:
+                self.column = self.columns - width
+        line = self.rows[self.row].ljust(self.column)
+        self.rows[self.row] = line[: self.column] + letter + " " * (width - 1) + line[self.column + width :]
+        self.column += width
+
+    def _next_row(self) -> None:
+        self.row, self.column = self.row + 1, 0  # as with OPOST
+        self.rows += [""] * (self.row + 1 - len(self.rows))
 
     def _control(self, final: str, number: int) -> None:
         if final == "A":
@@ -132,3 +151,27 @@ def test_a_frame_is_one_write(terminal):
     terminal.write = written.append
     TinyScreen(terminal).draw(block("  a", "  b"), [Text("above")])
     assert len(list(filter(None, written))) == 1
+
+
+@pytest.mark.parametrize(("columns", "wide"), [(40, "👍\U0001f3fd"), (30, "क्षिनमस्ते"), (5, "")])
+def test_a_block_is_one_block_whatever_the_terminal_takes_for_wide(columns, wide):
+    terminal = TinyTerminal(columns, wide)
+    screen, state = TinyScreen(terminal), LiveState("wait-k 3", loading=False, source_language="en")
+    screen.size = (columns - 1, 16)
+    for typed in "Look at this " + "👍🏽 " * 8 + "क्षि नमस्ते " * 4:
+        state.type(typed)
+        if typed == " ":
+            state.apply(Read(0, 0, state.unread.strip(), 1))
+        screen.draw(frame(state, *screen.size))
+    assert terminal.wraps
+    assert sum("│" in row for row in terminal.shown()) <= 1
+    assert len(terminal.shown()) == len(frame(state, *screen.size).lines)
+
+
+def test_what_is_finished_wraps_and_loses_nothing():
+    terminal = TinyTerminal(20, wide="W")
+    screen = TinyScreen(terminal)
+    screen.size = (19, 16)
+    screen.draw(block("  next", "→", "  status"), [Text("W" * 15)])
+    assert "".join(terminal.shown()).count("W") == 15
+    assert terminal.shown()[-3:] == ["  next", "→", "  status"]

@@ -60,7 +60,9 @@ def live() -> Iterator[Live]:
     process.close(force=True)
 
 
-def test_words_appear_before_enter(live):
+def test_words_appear_before_enter():
+    live = Live("--wait-k", "2")  # whatever the model's own policy waits for
+    live.expect(READY)
     live.send("I would like ")
     live.expect("→ .*Eu")
     assert live.isalive()

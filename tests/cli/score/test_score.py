@@ -6,13 +6,11 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from math import inf
 
 import pytest
 
-from streamtrans.cli.shared.recording import RunFolder, read_configuration, run_name
+from streamtrans.evaluation.run_folder import RunFolder
 from streamtrans.models.loading import find_model
-from streamtrans.policies import MaxLag, WaitK, make_policy
 
 COMMAND = [sys.executable, "-m", "streamtrans", "score"]
 LAUNCHER = shutil.which("mlx.launch", path=sysconfig.get_path("scripts")) or shutil.which("mlx.launch")
@@ -108,11 +106,11 @@ def test_an_earlier_run_leaves_nothing_that_passes_for_this_one(here):
     options = ("s.en", "r.pt", "--wait-k", "3", "--save-log", "runs", "--json")
     folder = here / "runs" / "wait-3"
     runs_of(score(*options, cwd=here))
-    began = RunFolder(folder, read_configuration(folder))
-    assert len(began.begin(resume=True)) == 5
+    configuration = json.loads((folder / "configuration.json").read_text())["configuration"]
+    assert len(RunFolder(folder).begin(configuration, resume=True)) == 5
     assert sorted(path.name for path in folder.iterdir()) == ["configuration.json", "instances.log"]
     runs_of(score(*options, cwd=here))
-    assert began.begin(resume=False) == []
+    assert RunFolder(folder).begin(configuration) == []
     assert sorted(path.name for path in folder.iterdir()) == ["configuration.json", "instances.log"]
 
 
@@ -180,17 +178,6 @@ def test_an_overlay_of_the_same_name_is_a_curve_of_its_own(here):
 
 
 def test_names_of_runs(here):
-    names = {
-        "wait-3": WaitK(3),
-        "wait-inf": WaitK(inf),
-        "wait-3-catch-up-0.25": WaitK(3, 0.25),
-        "wait-3-max-lag-4": MaxLag(WaitK(3), 4),
-        "agree-2-hold-1": make_policy("agree", hold=1),
-        "agree-3": make_policy("agree", agree=3),
-        "confident-threshold-0.1234567": make_policy("confident", threshold=0.1234567),
-        "boundary": make_policy("boundary"),
-    }
-    assert [run_name(policy) for policy in names.values()] == list(names)
     options = ("s.en", "r.pt", "--wait-k", "3", "--max-lag", "4", "--save-log", "runs", "--json")
     runs = runs_of(score(*options, cwd=here))
     assert runs[0]["run"] == "wait-3-max-lag-4"

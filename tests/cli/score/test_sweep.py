@@ -8,10 +8,10 @@ from processes import run
 
 from streamtrans.cli.score.curves import parse_lags
 from streamtrans.cli.score.sweep import GRIDS, swept
-from streamtrans.cli.shared.recording import policy_options, run_name
+from streamtrans.cli.shared.options import PolicyChoice
 from streamtrans.errors import UsageError
 from streamtrans.models.loading import find_model
-from streamtrans.policies import POLICIES, WaitK
+from streamtrans.policies import POLICIES, WaitK, description_of, short_name
 
 SENTENCES = [
     ("Good morning, my friend.", "Bom dia, meu amigo."),
@@ -27,7 +27,7 @@ def swept_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sweep")
     for name, lines in zip(("s.en", "r.pt"), zip(*SENTENCES, strict=True), strict=True):
         (folder / name).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-    options = "--policy", "confident,wait-k", "--sweep", "--at", "2.5,3,40", "--save-log", "runs", "--json"
+    options = "--policy", "confident,wait-k", "--sweep", "--at", "1.5,2,40", "--save-log", "runs", "--json"
     result = run("score", "s.en", "r.pt", *options, cwd=folder)
     assert (result.returncode, result.stderr) == (0, "")
     return folder, options, json.loads(result.stdout)
@@ -35,15 +35,15 @@ def swept_folder(tmp_path_factory):
 
 def test_grids_are_settings_of_their_policies():
     for name, settings in GRIDS.items():
-        policies = swept([name])[1:]
-        assert len(policies) == len(settings) == len({run_name(policy) for policy in policies})
+        policies = swept(PolicyChoice(name))[1:]
+        assert len(policies) == len(settings) == len({short_name(policy) for policy in policies})
         for policy, setting in zip(policies, settings, strict=True):
             assert policy.name == name in POLICIES
-            assert setting.items() <= policy_options(policy).items()
+            assert setting.items() <= description_of(policy).items()
 
 
 def test_a_sweep_has_the_offline_run_first():
-    first, *others = swept(["wait-k", "agree"])
+    first, *others = swept(PolicyChoice("wait-k,agree"))
     assert first == WaitK(float("inf"))
     assert [policy.name for policy in others] == ["wait-k"] * len(GRIDS["wait-k"]) + ["agree"] * len(GRIDS["agree"])
 
@@ -51,15 +51,15 @@ def test_a_sweep_has_the_offline_run_first():
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        (["agree", "wait"], "unknown policy 'wait'; did you mean 'wait-k'"),
-        (["agree", ""], "unknown policy ''"),
-        (["retranslate"], "no grid for retranslate: choose from wait-k, agree"),
-        (["agree", "agree"], "each policy once"),
+        ("agree,wait", "unknown policy 'wait'; did you mean 'wait-k'"),
+        ("agree,", "unknown policy ''"),
+        ("retranslate", "no grid for retranslate: choose from wait-k, agree"),
+        ("agree,agree", "each policy once"),
     ],
 )
 def test_what_cannot_be_swept(names, said):
     with pytest.raises(UsageError, match=said):
-        swept(names)
+        swept(PolicyChoice(names))
 
 
 def test_lags():
@@ -89,7 +89,7 @@ def test_runs_and_curves_for_machines(swept_folder):
         for point in curve["runs"]:
             assert point["BLEU"] == bleu[point["run"]]
             assert point["share"] == pytest.approx(point["BLEU"] / bleu["wait-inf"])
-        assert [at["LAAL"] for at in curve["at"]] == [2.5, 3, 40]
+        assert [at["LAAL"] for at in curve["at"]] == [1.5, 2, 40]
         assert curve["at"][2]["BLEU"] is None
     compared = curves["confident"]["at"][1]["comparison"]
     assert compared["with"] == "wait-k"
@@ -121,7 +121,7 @@ def test_the_table_of_logs(swept_folder):
         (folder / "peer" / name).mkdir(parents=True)
         shutil.copy(folder / "runs" / name / "instances.log", folder / "peer" / name)
     shutil.copytree(folder / "peer" / "wait-1", folder / "peer" / "agree-2-hold-0")
-    result = run("score", "--from-log", "runs", "--at", "2.5,3", "--overlay", "peer", "--plain", cwd=folder)
+    result = run("score", "--from-log", "runs", "--at", "1.5,2", "--overlay", "peer", "--plain", cwd=folder)
     assert (result.returncode, result.stderr) == (0, "")
     table, at, comparisons, signature = (part.splitlines() for part in result.stdout.split("\n\n"))
     assert table[0].split("\t") == ["system", "policy", "run", "BLEU", "LAAL", "of offline"]
@@ -131,11 +131,11 @@ def test_the_table_of_logs(swept_folder):
         ["agree", "agree-2-hold-0"], ["wait", "wait-1"], ["wait", "wait-3"], ["offline", "wait-inf"],
     ]  # fmt: skip
     assert [row[-1] for row in rows if row[2] == "wait-inf"] == ["100.0 %", "100.0 %"]
-    assert at[0].split("\t") == ["system", "BLEU at", "LAAL 2.5", "LAAL 3"]
+    assert at[0].split("\t") == ["system", "BLEU at", "LAAL 1.5", "LAAL 2"]
     assert [line.split("\t")[:2] for line in at[1:]] == [
         ["runs", "confident"], ["runs", "wait-k"], ["peer", "agree"], ["peer", "wait"],
     ]  # fmt: skip
-    assert [line.split(":")[0] for line in comparisons] == ["at LAAL 2.5", "at LAAL 3"]
+    assert [line.split(":")[0] for line in comparisons] == ["at LAAL 1.5", "at LAAL 2"]
     assert len(signature) == 1
 
 

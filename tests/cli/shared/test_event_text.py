@@ -1,12 +1,15 @@
 import io
 import json
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from streamtrans.cli.live.display import EchoDisplay, LiveDisplay
-from streamtrans.cli.live.worker import Opened, Segmented, Task, Worker
-from streamtrans.cli.shared.event_text import SEGMENTED, SegmentedWarning, Words, between, json_line
+from streamtrans.cli.live.screen import Screen
+from streamtrans.cli.live.worker import Cut, Opened, Task, Worker
+from streamtrans.cli.shared.event_text import Words, between, json_line
+from streamtrans.cli.shared.stderr import CUT, CutWarning
 from streamtrans.engine.events import Done, End, Read, Revise, Write
 from streamtrans.policies import WaitK
 
@@ -51,23 +54,23 @@ def test_an_echo_lets_unread_letters_step_aside():
 
 
 class FakeSession:
-    """Gives an event a character, and counts a segment at each full stop."""
+    """Gives an event per character, and counts a cut at each full stop."""
 
-    class translator:
-        class settings:
-            source_language, target_language = "en", None
+    class settings:
+        source_language, target_language = "en", None
 
     policy = WaitK(3)
 
     def __init__(self):
-        self.finished, self.segmented, self.fed = False, 0, ""
+        self.finished, self.cuts, self.fed = False, 0, ""
 
-    def feed(self, character: str) -> list:
-        if character == "!":
-            raise ValueError("a bug")
-        self.fed += character
-        self.segmented += character == "."
-        return [Write(0, len(self.fed), character, 0, 0.0)]
+    def events(self, text: str) -> Iterator:
+        for character in text:
+            if character == "!":
+                raise ValueError("a bug")
+            self.fed += character
+            self.cuts += character == "."
+            yield Write(0, len(self.fed), character, 0, 0.0)
 
     def end_sentence(self) -> list:
         return [End(0, 0, self.fed, 0, 0.0)]
@@ -93,11 +96,11 @@ def test_a_worker_answers_in_order():
         worker.send(task)
     opened, *messages = collect(worker, woken, Done)
     assert opened == Opened("en", "", FakeSession.policy)
-    assert [getattr(message, "text", message) for message in messages] == ["a", "b", ".", Segmented(), "ab.", "ab.", ""]
+    assert [getattr(message, "text", message) for message in messages] == ["a", "b", ".", Cut(), "ab.", "ab.", ""]
     worker.stop()
 
 
-@pytest.mark.parametrize("make", [FakeSession, lambda: FakeSession().feed("!")])
+@pytest.mark.parametrize("make", [FakeSession, lambda: list(FakeSession().events("!"))])
 def test_an_error_of_a_worker_is_its_last_message(make):
     woken = threading.Event()
     worker = Worker(make, woken.set)
@@ -106,22 +109,33 @@ def test_an_error_of_a_worker_is_its_last_message(make):
     worker.stop()
 
 
-def test_the_live_view_keeps_a_warning_above(monkeypatch):
-    display, drawn = LiveDisplay(io.StringIO(), "en-pt"), []
-    monkeypatch.setattr(type(display._screen), "size", (39, 24))
-    monkeypatch.setattr(display._screen, "draw", lambda frame, above: drawn.append([line.plain for line in above]))
+class FakeScreen(Screen):
+    """Keeps the lines that are to scroll up."""
+
+    size = (39, 24)
+
+    def __init__(self):
+        super().__init__(io.StringIO())
+        self.above = []
+
+    def draw(self, frame, above=()):
+        self.above.append([line.plain for line in above])
+
+
+def test_the_live_view_keeps_a_warning_above():
+    display = LiveDisplay(screen := FakeScreen(), "en-pt")
     display.warn("too long")
     display.refresh()
     display.refresh()
-    assert drawn == [["  too long"], []]
+    assert screen.above == [["  too long"], []]
 
 
 def test_the_warning_of_long_sentences_comes_once_and_at_once(capsys):
-    warn = SegmentedWarning()
+    warn = CutWarning()
     told = []
-    for segmented in (0, 1, 1, 2):
-        warn(segmented)
+    for cuts in (0, 1, 1, 2):
+        warn(cuts)
         told.append(capsys.readouterr().err)
-    assert told == ["", f"streamtrans: warning: {SEGMENTED}\n", "", ""]
-    SegmentedWarning(shown=False)(1)
+    assert told == ["", f"streamtrans: warning: {CUT}\n", "", ""]
+    CutWarning(shown=False)(1)
     assert capsys.readouterr().err == ""

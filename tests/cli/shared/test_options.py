@@ -3,10 +3,10 @@ from math import inf
 import pytest
 import typer
 
+from streamtrans.cli import app
 from streamtrans.cli.shared.options import (
     PolicyChoice,
     parse_ks,
-    policy_label,
     takes_policies,
     takes_policy,
 )
@@ -102,8 +102,14 @@ def test_impossible_choices_are_told_before_the_command_starts():
     assert isinstance(error, typer.BadParameter)
 
 
-def test_labels():
-    assert policy_label(MaxLag(WaitK(inf), 3)) == "wait-k inf"
-    assert policy_label(Boundary()) == "boundary"
+def test_an_option_says_what_it_means_for_each_policy(capsys):
+    assert app.run(["live", "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Least probability of the next word (confident); Most regret to expect (learned)." in shown
+    assert "package.module:Class imports yours from the Python path and runs its code" in shown
+    assert "Write at the latest when W words read are untranslated (confident, learned, boundary)." in shown
+
+
+def test_policies_that_revise():
     assert revises(make_policy("retranslate"))
     assert not revises(WaitK(3))

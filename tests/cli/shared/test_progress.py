@@ -31,7 +31,7 @@ def _terminal_of_100_columns(monkeypatch):
 def test_a_bar_from_where_a_run_goes_on():
     with redirect_stderr(Terminal()) as errors, progress("wait-3", 5, done=2) as advance:
         for _ in range(3):
-            advance()
+            advance(1)
     shown = drawn(errors.getvalue())
     assert "wait-3" in shown
     assert "5/5" in shown
@@ -41,14 +41,14 @@ def test_a_bar_from_where_a_run_goes_on():
 
 def test_a_total_that_is_not_known():
     with redirect_stderr(Terminal()) as errors, progress("translating", None) as advance:
-        advance()
+        advance(1)
     assert "1/?" in drawn(errors.getvalue())
 
 
 @pytest.mark.parametrize(("stream", "shown"), [(Terminal(), False), (io.StringIO(), True)])
 def test_nothing_where_nobody_looks(stream, shown):
     with redirect_stderr(stream), progress("wait-3", 5, shown=shown) as advance:
-        advance()
+        advance(1)
     assert stream.getvalue() == ""
 
 

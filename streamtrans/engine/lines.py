@@ -1,0 +1,77 @@
+"""Engines of many lines: their protocol, one that takes lines one after the other, and one that spreads them.
+
+`BatchEngine`, many lines in lockstep, has a file of its own.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Protocol
+
+from streamtrans.engine.events import KINDS, Event
+from streamtrans.policies import Policy
+from streamtrans.ranks import Ranks
+
+if TYPE_CHECKING:
+    from streamtrans.engine.translator import Translator
+
+
+class LineEngine(Protocol):
+    """Translates lines; `cuts` counts those that were too long for the model in one piece, so far."""
+
+    @property
+    def cuts(self) -> int:
+        """The number of lines that were cut."""
+
+    def translate(self, lines: Iterable[str]) -> Iterator[tuple[int, list[Event]]]:
+        """(number from 0, events) of each line, in order."""
+
+
+class SequentialEngine:
+    """One session per line, whose events have times since the line began: for computation-aware scores."""
+
+    def __init__(self, translator: "Translator", policy: Policy | None = None):
+        self.translator = translator
+        self.policy = policy or translator.default_policy
+        self.cuts = 0
+
+    def translate(self, lines: Iterable[str]) -> Iterator[tuple[int, list[Event]]]:
+        """(number from 0, events) of each line, in order."""
+        for number, line in enumerate(lines):
+            session = self.translator.session(self.policy)
+            events = session.feed_line(line)
+            self.cuts += session.cuts > 0
+            yield number, events
+
+
+class SpreadEngine:
+    """Another engine on several ranks: each translates its share of every chunk, and only rank 0 is given results.
+
+    Every rank reads the same lines and hands its share to the others in one collective, after which rank 0 has the
+    chunk. So what is written is always a beginning of the whole, and resuming needs nothing but the output.
+    """
+
+    def __init__(self, ranks: Ranks, engine: LineEngine, chunk: int):
+        """chunk: lines per rank between two collectives."""
+        self._ranks, self._engine, self._chunk = ranks, engine, chunk
+        self.cuts = 0
+
+    def translate(self, lines: Iterable[str]) -> Iterator[tuple[int, list[Event]]]:
+        """(number from 0, events) of each line, in order; none on a rank that does not lead."""
+        ranks, numbered = self._ranks, iter(lines)
+        base = 0
+        while chunk := list(islice(numbered, self._chunk * ranks.size)):
+            own = [_packed(events) for _, events in self._engine.translate(chunk[ranks.rank :: ranks.size])]
+            shares = ranks.gather({"cuts": self._engine.cuts, "lines": own})
+            self.cuts = sum(share["cuts"] for share in shares)
+            if ranks.leads:
+                for number in range(len(chunk)):
+                    yield base + number, _unpacked(shares[number % ranks.size]["lines"][number // ranks.size])
+            base += len(chunk)
+
+
+def _packed(events: list[Event]) -> list[list[Any]]:
+    return [[e.type, e.sentence, e.index, e.text, e.delay, e.time_ms] for e in events]
+
+
+def _unpacked(rows: list[list[Any]]) -> list[Event]:
+    return [KINDS[kind](*fields) for kind, *fields in rows]

@@ -1,0 +1,44 @@
+"""A policy from outside the package: a class on the Python path, named `package.module:Class`."""
+
+from importlib import import_module
+from typing import Any
+
+from streamtrans.errors import UsageError
+from streamtrans.policies.base import Policy
+from streamtrans.policies.registry import build
+
+_PROTOCOL = "name", "evidence", "decide"
+
+
+def is_outside(name: str) -> bool:
+    """Whether a name means a class to import."""
+    return ":" in name
+
+
+def import_policy(name: str, max_lag: int | None = None, **options: float | None) -> Policy:
+    """The policy `package.module:Class`, whose module is imported, which runs its code: never for a name from a file.
+
+    options: of its fields that are made with `option`; the others, and those that are None, take their default. Raises
+    UsageError for a module or class that is not there or cannot be used, and as `make_policy`.
+    """
+    policy = _imported(name)
+    try:
+        return build(policy, name, max_lag, options)
+    except TypeError as error:
+        raise UsageError(f"--policy {name} cannot be made: {error}; give each of its fields a default") from error
+
+
+def _imported(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    try:
+        policy = getattr(import_module(module), attribute, None)
+    except ModuleNotFoundError as error:
+        raise UsageError(f"--policy {name}: no module {error.name!r}; is it on the Python path?") from error
+    except Exception as error:  # whatever the module does when it is imported
+        raise UsageError(f"--policy {name}: importing {module!r} fails: {type(error).__name__}: {error}") from error
+    if policy is None:
+        raise UsageError(f"--policy {name}: {module} has no {attribute!r}")
+    missing = [part for part in _PROTOCOL if not hasattr(policy, part)]
+    if missing or not isinstance(policy, type):
+        raise UsageError(f"--policy {name} is no policy: it must be a class with {', '.join(_PROTOCOL)}")
+    return policy
