@@ -29,9 +29,9 @@ GRIDS: dict[str, Settings] = {
     "agree": _grid(hold=(0, 1, 2, 3), horizon=(2, 3, 4, 5)),
     "confident": _grid(threshold=(0.2, 0.3, 0.4, 0.5, 0.6, 0.7), max_wait=(2, 3, 4, 5, 6, 7)),
     "learned": _grid(
-        threshold=(0.2, 0.1, 0.07, 0.05, 0.03, 0.02, 0.015, 0.01, 0.008),
-        min_wait=(1, 1, 1, 1, 1, 1, 1, 1, 2),
-        max_wait=(3, 3, 4, 4, 5, 5, 6, 7, 8),
+        threshold=(0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.015, 0.01, 0.008),
+        min_wait=(1, 1, 1, 1, 1, 1, 1, 1, 1, 2),
+        max_wait=(4, 4, 4, 4, 4, 4, 5, 6, 7, 8),
     ),
     "alignatt": _grid(last=(1, 2, 3, 4)),
     "boundary": _grid(max_wait=(1, 2, 3, 4, 6, 8)),
