@@ -1,7 +1,7 @@
-"""What everything is computed with: mlx, its device, its number type and its threads.
+"""The means of computing: mlx, its device, its number type and its threads.
 
-It is the one first import of mlx: everybody else does `from streamtrans.runtime import mx`, so that on Linux it has a
-fast BLAS (`blas`) before it multiplies.
+The one first import of mlx is here: every other module does `from streamtrans.runtime import mx`, so that on Linux mlx
+has a fast BLAS (`blas`) before it multiplies.
 """
 
 import os
@@ -16,7 +16,7 @@ from streamtrans.blas import install, mx
 
 @dataclass(frozen=True)
 class Runtime:
-    """What the computation runs on, for `streamtrans doctor`; `advice` is one line to act on, or None.
+    """The machine as the computation finds it, for `streamtrans doctor`; `advice` is one line to act on, or None.
 
     compute_dtype, compute_dtype_reason: the number type that 16-bit weights are computed in, and why.
     """

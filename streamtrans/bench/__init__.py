@@ -1,1 +1,1 @@
-"""How fast it is, and against whom: what `streamtrans bench` measures. Only the command line imports it."""
+"""The measurements of `streamtrans bench`: how fast it is, and against whom. Only the command line imports it."""

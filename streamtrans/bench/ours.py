@@ -24,7 +24,7 @@ PROMPT = 20
 
 
 def tokens_for(model: Model, count: int) -> list[int]:
-    """So many token ids of the vocabulary, the same ones each time."""
+    """`count` token ids of the vocabulary, the same ones each time."""
     return [10 + (7919 * number) % (model.args.vocab_size - 10) for number in range(count)]
 
 
@@ -67,7 +67,7 @@ def read_word(model: Model, count: int = 8) -> Iterator[float]:
 
 
 def prefill(model: Model, length: int) -> Iterator[float]:
-    """So many source tokens at once."""
+    """`length` source tokens at once."""
     tokens = tokens_for(model, length)
     yield milliseconds(lambda: source_read(model, tokens))
 

@@ -1,4 +1,4 @@
-"""A whole process: how long until it translates, and how much memory that takes."""
+"""A whole process: the time until it translates, and the memory that it takes."""
 
 import json
 import subprocess

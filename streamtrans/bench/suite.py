@@ -215,7 +215,7 @@ class Suite:
 
 
 def _cpu() -> str:
-    """What the processor calls itself."""
+    """The name that the processor gives itself."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

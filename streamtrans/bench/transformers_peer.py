@@ -15,8 +15,8 @@ import time
 from typing import Any
 
 
-class Stream:
-    """One sentence's cache: what its entries are, and where the two streams of positions are."""
+class Replay:
+    """The cache of one sentence: the kinds of its entries, and the next position of source and target."""
 
     def __init__(self, model: Any, offset: int):
         from transformers import DynamicCache
@@ -79,7 +79,7 @@ def main() -> None:
         seconds, predicted = [], []
         with torch.inference_mode():
             for passes in work["sentences"]:
-                stream = Stream(models[name], work["offset"])
+                stream = Replay(models[name], work["offset"])
                 start = time.perf_counter()
                 predicted.append([stream.run(*one) for one in passes])
                 seconds.append(time.perf_counter() - start)

@@ -1,4 +1,4 @@
-"""What is translated while the clock runs: plain sentences, and the passes of the model that their translation took."""
+"""The work that is timed: plain sentences, and the passes of the model that their translation took."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Pass:
 
 @dataclass(frozen=True)
 class Recording:
-    """The passes of one sentence, what each predicted, and how many words were written."""
+    """The passes of one sentence, the prediction of each, and the number of words written."""
 
     passes: list[Pass]
     predicted: list[int]

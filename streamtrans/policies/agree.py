@@ -1,4 +1,4 @@
-"""Local agreement: write what the last continuations have in common (Liu et al., Interspeech 2020)."""
+"""Local agreement: write the words that the last continuations share (Liu et al., Interspeech 2020)."""
 
 from dataclasses import dataclass
 
