@@ -17,7 +17,7 @@ from streamtrans.policies import WaitK
 from streamtrans.runtime import mx
 from streamtrans.training import checkpoints, files
 from streamtrans.training.config import load_config
-from streamtrans.training.log import plot_log, read_log
+from streamtrans.training.log import plot_log, read_training_log
 from streamtrans.training.run import run_training
 from streamtrans.training.progress import TrainingError
 from streamtrans.training.trainer import MlxTrainer
@@ -27,7 +27,7 @@ def run(path, name="run", *overrides, **sections):
     """Trains, and gives the outcome and the rows of the log."""
     folder = path / name
     outcome = run_training(load_config(path / "config.yaml", list(overrides)), folder, **sections)
-    return outcome, read_log(folder / "log.jsonl")
+    return outcome, read_training_log(folder / "log.jsonl")
 
 
 def losses(rows):
@@ -263,5 +263,5 @@ def test_tensorboard_missing(first, monkeypatch):
 
 def test_log_survives_a_cut_line_and_is_drawn(tmp_path):
     (tmp_path / "log.jsonl").write_text('{"step": 1, "loss": 2.0}\n{"step": 2, "nll_inf": 1.0}\n{"step": 3, "lo')
-    assert [row["step"] for row in read_log(tmp_path / "log.jsonl")] == [1, 2]
+    assert [row["step"] for row in read_training_log(tmp_path / "log.jsonl")] == [1, 2]
     assert plot_log(tmp_path / "log.jsonl", tmp_path / "a.png")

@@ -62,7 +62,8 @@ class TorchTrainer:
         file = directory / "model.safetensors"
         if not file.exists():
             raise ModelError(f"{file} does not exist; trainer=torch wants all weights in one file")
-        masters = {name: tensor.float() for name, tensor in self._load(file).items()}
+        # By name: sums over them must round the same each time, whatever the order in the file.
+        masters = {name: tensor.float() for name, tensor in sorted(self._load(file).items())}
         if masters.pop("lm_head.weight", None) is not None and not self.origin.config.get("tie_word_embeddings"):
             raise ModelError(f"{file}: an output layer of its own; only trainer=mlx trains one")
         return masters
