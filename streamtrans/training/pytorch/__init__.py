@@ -1,5 +1,7 @@
 """Training in PyTorch, on a GPU or a CPU; torch is first imported here, and whoever lacks it is told so in a line."""
 
+import re
+
 from streamtrans.errors import UsageError
 
 try:
@@ -13,6 +15,8 @@ __all__ = ["F", "chosen_device", "chosen_dtype", "torch"]
 
 def chosen_device(name: str) -> torch.device:
     """The device of a configuration; "auto" is the GPU if there is one. UsageError for one that is not there."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
+        raise UsageError(f"device is {name!r}; it must be auto, cpu, cuda, cuda:1 or mps")
     there = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": 1}
     if name == "auto":
         name = next(kind for kind, count in there.items() if count)
