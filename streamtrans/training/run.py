@@ -31,9 +31,7 @@ class Outcome:
     best: float
 
 
-def run_training(
-    config: TrainConfig, run: Path, say: Say = lambda row: None, about: Say = lambda row: None
-) -> Outcome:
+def run_training(config: TrainConfig, run: Path, say: Say = lambda row: None, about: Say = lambda row: None) -> Outcome:
     """Trains in the directory `run`, going on from there if it holds a run.
 
     say: is given each row of the log, in the first process only. about: is given the facts of the start, once.
@@ -89,7 +87,7 @@ def _facts(trainer: Trainer, corpus: Corpus) -> LogRow:
 
 @contextmanager
 def _noticing_interrupts() -> Iterator[Callable[[], bool]]:
-    """Yields a function that says whether Ctrl-C was pressed, so that an update always completes; a second one raises."""
+    """Yields a function that says whether Ctrl-C was pressed, so that updates always complete; a second one raises."""
     seen: list[int] = []
 
     def notice(number: int, frame: Any) -> None:

@@ -78,7 +78,7 @@ class MlxTrainer:
         return [part for part in parts if len(part.ids) and part.mask.size]
 
     def update(self, work: Work, seconds: float, stop: bool = False) -> tuple[float, bool]:
-        """One update, `seconds` into the run: the summed negative log-likelihood, and whether any process wants to stop.
+        """One update, `seconds` into the run: the summed negative log-likelihood, and whether a process wants to stop.
 
         Raises TrainingError if loss or gradient are not finite; the weights are as they were, the optimiser is not.
         """
@@ -164,4 +164,3 @@ class MlxTrainer:
         if self.average is not None:
             kept = last / "average.safetensors"
             self.average = load_tree(kept, like=self.weights) if kept.exists() else self.weights
-

@@ -133,7 +133,7 @@ def write_model(directory, shape, vocabularies, seed=0, config=CONFIG):
     weights = random_weights(shape, sizes, np.random.default_rng(seed))
     items, meant = [], {}
     for name, values in sorted(weights.items()):
-        if "_W" in name and "_ln_" not in name or "Wemb" in name:
+        if ("_W" in name and "_ln_" not in name) or "Wemb" in name:
             item, meant[name] = quantised(name, values)
             items += [item, (f"{name}_QuantMultA", FLOAT32, (1, 1), packed(struct.pack("<f", 9.0)))]
         else:

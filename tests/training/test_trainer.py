@@ -18,8 +18,8 @@ from streamtrans.runtime import mx
 from streamtrans.training import checkpoints, files
 from streamtrans.training.config import load_config
 from streamtrans.training.log import plot_log, read_training_log
-from streamtrans.training.run import run_training
 from streamtrans.training.progress import TrainingError
+from streamtrans.training.run import run_training
 from streamtrans.training.trainer import MlxTrainer
 
 

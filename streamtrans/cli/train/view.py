@@ -13,7 +13,7 @@ class TrainView:
     """Shows the rows of a run; a context manager, since the bar must be taken away at the end."""
 
     def __init__(self, steps: int | None, plain: bool = False, quiet: bool = False):
-        """steps: of the whole run, None if the clock ends it. plain: no colour, no bar. quiet: no rows, only what `say` is given."""
+        """steps: of the whole run, None if the clock ends it. plain: no colour, no bar. quiet: nothing at all."""
         self.steps, self.quiet = steps, quiet
         self.console = Console(stderr=True, highlight=False, no_color=plain or None, soft_wrap=True)
         self._bar: Progress | None = None

@@ -1,9 +1,9 @@
 """Reads the directory of a Firefox (Bergamot) translation model; numpy only, so that any library can compute with it.
 
-The weights' file is little-endian: u64 version, u64 number of items; per item four u64, the lengths of its name, its type,
-its number of dimensions and of its data; then all names (NUL-terminated), all shapes (i32), one u64 of padding to skip
-and as many bytes, then the data. Items of 8 bits are followed by one f32 by which the values are divided, and are stored
-transposed, but for embeddings. Sizes are compared with the file's before anything is made of them.
+The weights' file is little-endian: u64 version, u64 number of items; per item four u64 (length of its name, type, number
+of dimensions, bytes of data); then all names (NUL-terminated), all shapes (i32), one u64 with the length of the padding
+that follows, then the data. Items of 8 bits end with one f32 by which the values are divided, and are stored transposed,
+but for embeddings. Sizes are compared with the file's before anything is allocated.
 """
 
 import re
@@ -95,7 +95,9 @@ def read_marian(directory: Path) -> MarianFiles:
 def _only(directory: Path, pattern: str) -> Path | None:
     found = sorted(directory.glob(pattern))
     if len(found) > 1:
-        raise ModelError(f"{directory} holds {found[0].name} and {found[1].name}; each model needs a directory of its own")
+        raise ModelError(
+            f"{directory} holds {found[0].name} and {found[1].name}; each model needs a directory of its own"
+        )
     return found[0] if found else None
 
 

@@ -139,7 +139,7 @@ def judge(model: Model, found: Decisions, heads: Heads) -> Judged:
 
 
 def label(logits: mx.array, logits_then: mx.array) -> tuple[mx.array, mx.array]:
-    """Labels from logits (N, V) now and with more read: the regret (N,) to predict, and whether another token is best then.
+    """Labels (N,) from logits (N, V) now and with more read: the regret, and whether another token is best then.
 
     The regret is 1 − p(best token now) / p(best token then), both probabilities with more read.
     """

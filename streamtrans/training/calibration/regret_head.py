@@ -46,9 +46,9 @@ class Examples:
 class Measured:
     """The quality of a head on examples it was not trained on, and of the probability of the best token beside it.
 
-    changed: share of examples whose best token more source changes; regret: the mean. auc: the chance that, of an example
-    that changes and one that does not, the first is ranked higher. left: share of the regret that remains if the `WAITS`
-    highest-ranked examples wait.
+    changed: share of examples whose best token more source changes. regret: the mean. auc: the chance that, of an
+    example that changes and one that does not, the first is ranked higher. left: share of the regret that remains if
+    the `WAITS` highest-ranked examples wait.
     """
 
     rows: int

@@ -115,7 +115,11 @@ def shuffled(
     order = np.random.default_rng((seed, epoch, chunk)).permutation(len(cut))
     first = start.batch if (epoch, chunk) == (start.epoch, start.chunk) else 0
     for number in range(first, len(cut)):
-        yield Position(epoch, chunk, number + 1), cut[order[number]], np.random.default_rng((seed, epoch, chunk, number))
+        yield (
+            Position(epoch, chunk, number + 1),
+            cut[order[number]],
+            np.random.default_rng((seed, epoch, chunk, number)),
+        )
 
 
 def by_length(lengths: Sequence[tuple[int, int]], max_tokens: int) -> list[list[int]]:

@@ -15,9 +15,10 @@ from streamtrans.training.distillation.monotone import Monotonicity
 from streamtrans.training.distillation.teachers import Teacher
 from streamtrans.training.files import replacing
 
+
 @dataclass(frozen=True)
 class Distilled:
-    """A finished table: pairs written, pairs dropped and why, in words, and the mean monotonicity of the written ones."""
+    """A finished table: pairs written, pairs dropped and why, in words, mean monotonicity of the written ones."""
 
     written: int
     dropped: str

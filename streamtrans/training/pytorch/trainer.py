@@ -23,9 +23,11 @@ from streamtrans.training.origin import Origin, fixed
 from streamtrans.training.parallel import Ranks
 from streamtrans.training.progress import Progress, TrainingError, Work
 from streamtrans.training.pytorch import chosen_device, chosen_dtype, torch
-from streamtrans.training.pytorch.batches import ALIGNED, DeviceRows, Drawing, Encoder, FlatRows, Stream, plain
+from streamtrans.training.pytorch.batches import ALIGNED, DeviceRows, FlatRows
 from streamtrans.training.pytorch.model import TorchQwen2
 from streamtrans.training.pytorch.optimiser import TorchOptimisers
+from streamtrans.training.pytorch.schedules import Drawing, plain
+from streamtrans.training.pytorch.stream import BatchStream, Encoder
 
 UNSETTLED = 20
 """Updates that a GPU may be behind: to ask it for a loss after each would leave it idle in between."""
@@ -86,7 +88,7 @@ class TorchTrainer:
         tokenizer = partial(load_tokenizer, origin.directory, origin.config["streamtrans"]["tokenizer"], origin.config)
         # A GPU is faster than one process encodes; on a CPU more of them would take its cores away.
         processes = min(8, (os.cpu_count() or 1) - 1) if gpu and len(corpus.pairs) > 100_000 else 0
-        stream = Stream(encoder, origin.mixture, self.config.seed, self.device, processes, tokenizer)
+        stream = BatchStream(encoder, origin.mixture, self.config.seed, self.device, processes, tokenizer)
         for drawn in stream.batches(corpus.pairs, self.progress.place):
             rows, which = drawn.rows, drawn.which
             yield Work(drawn.place, drawn.opening, [drawn], rows.labels_of(which), rows.tokens_of(which))

@@ -10,10 +10,17 @@ import numpy as np
 import pytest
 
 from streamtrans.engine.translator import load
-from streamtrans.errors import DataError
+from streamtrans.errors import DataError, ModelError
 from streamtrans.models.loading import load_checkpoint
 from streamtrans.models.qwen2_streaming.model import ModelArgs
-from streamtrans.models.qwen2_streaming.regret_head import FILE, RECENT, RegretHead, load_regret_head
+from streamtrans.models.qwen2_streaming.regret_head import (
+    FILE,
+    RECENT,
+    RegretHead,
+    fingerprint,
+    load_regret_head,
+    save_regret_head,
+)
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import AlignAtt, Learned, WaitK
 from streamtrans.policies.base import Action, Regret
@@ -22,8 +29,15 @@ from streamtrans.text.tokenizer import load_tokenizer
 from streamtrans.training.calibration.alignment_heads import Looks, find_heads
 from streamtrans.training.calibration.auc import auc
 from streamtrans.training.calibration.calibrate import Calibration, calibrate_checkpoint, write_calibrated
-from streamtrans.training.calibration.decisions import PATIENCE, Decisions, collator_for, label, now_and_then, word_begins
-from streamtrans.training.calibration.regret_head import Examples, Measured, fit, measure_head, examples_of, train_head
+from streamtrans.training.calibration.decisions import (
+    PATIENCE,
+    Decisions,
+    collator_for,
+    label,
+    now_and_then,
+    word_begins,
+)
+from streamtrans.training.calibration.regret_head import Examples, Measured, examples_of, fit, measure_head, train_head
 from streamtrans.training.checkpoints import write_model
 
 HEADS = load_checkpoint("en-pt").settings.alignment_heads
@@ -43,6 +57,23 @@ def checkpoint():
 @pytest.fixture(scope="module")
 def collator(checkpoint):
     return collator_for(load_tokenizer(checkpoint.directory, "sentencepiece-suffix"), checkpoint.settings)
+
+
+def test_a_head_that_was_made_for_other_weights_is_refused(tmp_path):
+    """Edition 4's head beside edition 5's weights, say: the shapes may agree, and the translation would be worse."""
+    args = load_checkpoint("en-pt").model.args
+    weights = {name: mx.ones((4,)) for name in ("model.norm.weight", "model.layers.0.self_attn.k_proj.bias")}
+    mx.save_safetensors(str(tmp_path / "model.safetensors"), weights)
+    save_regret_head(RegretHead(args.hidden_size, [(0, 0)]), tmp_path / FILE, fingerprint(tmp_path))
+    load_regret_head(tmp_path, args)
+    for name in weights:
+        mx.save_safetensors(str(tmp_path / "model.safetensors"), {**weights, name: mx.array([1, 1, 1, 1.01])})
+        with pytest.raises(
+            ModelError, match="was made for other weights than those beside it; make one with: streamtrans"
+        ):
+            load_regret_head(tmp_path, args)
+    save_regret_head(RegretHead(args.hidden_size, [(0, 0)]), tmp_path / FILE)
+    load_regret_head(tmp_path, args)  # a head of before there were fingerprints
 
 
 def test_words_begin_where_the_one_before_ends(collator):

@@ -16,7 +16,7 @@ from streamtrans.training.data.sources import columns_of
 from streamtrans.training.distillation import teachers
 from streamtrans.training.distillation.distill import Distillation, read_sentences
 from streamtrans.training.distillation.monotone import Monotonicity
-from streamtrans.training.distillation.teachers import Teacher, find_teacher, teacher_command, translate_chunk
+from streamtrans.training.distillation.teachers import Teacher, teacher_command, translate_chunk
 
 UPPER = [sys.executable, "-c", "import sys; [print(line.strip().upper()) for line in sys.stdin]"]
 SENTENCES = [f"sentence number {i}" for i in range(23)]

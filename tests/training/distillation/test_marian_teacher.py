@@ -36,7 +36,9 @@ class Plain:
 
     def attention(self, x, memory, at):
         heads, found = self.files.config.heads, []
-        q, k, v = (np.split(self.linear(y, at, part), heads, -1) for y, part in ((x, "q"), (memory, "k"), (memory, "v")))
+        q, k, v = (
+            np.split(self.linear(y, at, part), heads, -1) for y, part in ((x, "q"), (memory, "k"), (memory, "v"))
+        )
         for a, b, c in zip(q, k, v, strict=True):
             scores = a @ b.T / np.sqrt(a.shape[-1])
             weights = np.exp(scores - scores.max(-1, keepdims=True))

@@ -11,22 +11,14 @@ from toy_pairs import toy_pairs
 
 torch = pytest.importorskip("torch", reason="the PyTorch trainer needs torch")
 
-from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET  # noqa: E402
 from streamtrans.text.tokenizer import SentencePieceTokenizer  # noqa: E402
 from streamtrans.training.data.collator import Collator  # noqa: E402
 from streamtrans.training.data.dataset import Position  # noqa: E402
 from streamtrans.training.data.mixing import Mixture  # noqa: E402
-from streamtrans.training.data.schedules import EVERYTHING  # noqa: E402
 from streamtrans.training.new_model import train_vocabulary  # noqa: E402
-from streamtrans.training.pytorch.batches import (  # noqa: E402
-    DeviceRows,
-    Drawing,
-    Encoder,
-    FlatRows,
-    Schedules,
-    Stream,
-    plain,
-)
+from streamtrans.training.pytorch.batches import DeviceRows, FlatRows, Schedules  # noqa: E402
+from streamtrans.training.pytorch.schedules import Drawing, plain  # noqa: E402
+from streamtrans.training.pytorch.stream import BatchStream, Encoder  # noqa: E402
 
 PAIRS = [*toy_pairs(30), ("water", "Wasser für alle Leute im großen Garten"), ("a b c d e f g h i j", "x")]
 CPU = torch.device("cpu")
@@ -57,7 +49,9 @@ def same(ours, theirs):
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
-@given(which=st.lists(st.integers(0, len(PAIRS) - 1), min_size=1, max_size=9), seed=st.integers(0, 99), other=st.booleans())
+@given(
+    which=st.lists(st.integers(0, len(PAIRS) - 1), min_size=1, max_size=9), seed=st.integers(0, 99), other=st.booleans()
+)
 def test_the_same_rows_and_schedules_give_the_same_batch(collators, which, seed, other):
     collator, rng = collators[other], np.random.default_rng(seed)
     rows = [collator.encode(PAIRS[i]) for i in which]
@@ -129,13 +123,26 @@ def test_what_a_row_sees_is_drawn_with_the_same_chances(collators):
     right = theirs()
     assert distance(ours(), right) < 0.035
     no_end = (1, 2, 3, 4, 5, 6, 7, 9)
-    wrong = [{"random_share": 0.5}, {"max_lag": 7}, {"wait_ks": no_end}, {"late_end_share": 0.9}, {"early_end_share": 0}]
+    wrong = [
+        {"random_share": 0.5},
+        {"max_lag": 7},
+        {"wait_ks": no_end},
+        {"late_end_share": 0.9},
+        {"early_end_share": 0},
+    ]
     for change in wrong:
         assert distance(ours(**change), right) > 0.06, change
 
 
 def stream(collator, vocabulary, processes=0):
-    return Stream(Encoder(collator, 150, 1), Mixture("en", "de", concat_share=0.2), 4, CPU, processes, partial(SentencePieceTokenizer, vocabulary))
+    return BatchStream(
+        Encoder(collator, 150, 1),
+        Mixture("en", "de", concat_share=0.2),
+        4,
+        CPU,
+        processes,
+        partial(SentencePieceTokenizer, vocabulary),
+    )
 
 
 def told(batches, count):

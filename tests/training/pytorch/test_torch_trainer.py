@@ -27,9 +27,10 @@ from streamtrans.training.origin import start_from  # noqa: E402
 from streamtrans.training.parallel import Ranks  # noqa: E402
 from streamtrans.training.progress import TrainingError  # noqa: E402
 from streamtrans.training.pytorch import chosen_device, chosen_dtype  # noqa: E402
-from streamtrans.training.pytorch.batches import DeviceRows, FlatRows, plain  # noqa: E402
+from streamtrans.training.pytorch.batches import DeviceRows, FlatRows  # noqa: E402
 from streamtrans.training.pytorch.model import _by_kernel, _by_products  # noqa: E402
 from streamtrans.training.pytorch.optimiser import Muon  # noqa: E402
+from streamtrans.training.pytorch.schedules import plain  # noqa: E402
 from streamtrans.training.pytorch.trainer import TorchTrainer  # noqa: E402
 from streamtrans.training.run import run_training  # noqa: E402
 
@@ -212,7 +213,9 @@ def test_a_loss_that_is_not_a_number_stops_and_keeps_the_last_good_state(first, 
         return update(self, work, seconds, stop)
 
     monkeypatch.setattr(TorchTrainer, "update", poisoned)
-    with pytest.raises(TrainingError, match=r"step 5: loss nan.*batch \d+ of chunk 0, epoch 0, which begins with '") as e:
+    with pytest.raises(
+        TrainingError, match=r"step 5: loss nan.*batch \d+ of chunk 0, epoch 0, which begins with '"
+    ) as e:
         run(path, "nan")
     assert "holds the last good state" in str(e.value)
     assert json.loads((path / "nan/last/state.json").read_text())["step"] == 3
@@ -221,14 +224,17 @@ def test_a_loss_that_is_not_a_number_stops_and_keeps_the_last_good_state(first, 
 
 
 @pytest.mark.parametrize(
-    "error", [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB"), RuntimeError("can't allocate memory")]
+    "error",
+    [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB"), RuntimeError("can't allocate memory")],
 )
 def test_a_device_without_memory_says_what_to_lower(first, monkeypatch, error):
     def loss(self, batch, smoothing=0.0):
         raise error
 
     monkeypatch.setattr("streamtrans.training.pytorch.model.TorchQwen2.loss", loss)
-    with pytest.raises(UsageError, match=r"cpu has no memory for a batch of optimiser.batch_tokens=500; lower it, or") as e:
+    with pytest.raises(
+        UsageError, match=r"cpu has no memory for a batch of optimiser.batch_tokens=500; lower it, or"
+    ) as e:
         run(first[0], "full")
     assert "optimiser.micro_batches=2 say" in str(e.value)
     assert "\n" not in str(e.value)
@@ -244,7 +250,7 @@ def test_a_device_that_is_not_there_is_named():
 def test_several_processes_are_refused(first, monkeypatch):
     monkeypatch.setattr(Ranks, "launched", classmethod(lambda cls: replace(cls(), size=2)))
     monkeypatch.setattr(Ranks, "meet", lambda self: None)
-    with pytest.raises(UsageError, match="trains in one process, and mlx.launch started 2"):
+    with pytest.raises(UsageError, match="trains in one process, and .* started 2"):
         run(first[0], "two")
 
 
