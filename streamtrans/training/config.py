@@ -76,7 +76,7 @@ class Data(Files):
 
 
 class Mix(Section):
-    """How read schedules are mixed, see `Collator`, and what rows are made of, see `Mixture`."""
+    """Shares of read schedules, see `Collator`, and of the kinds of rows, see `Mixture`."""
 
     wait_ks: list[K] = Field(default=[1, 2, 3, 4, 5, 6, 7, 9, math.inf], min_length=1)
     random_share: float = Field(default=1 / 3, ge=0, le=1)
@@ -145,7 +145,7 @@ class Optimiser(Section):
         return values
 
     def rate(self, step: int, seconds: float = 0.0) -> float:
-        """The share of the full learning rate for an update (from 0) that begins so many seconds into the run."""
+        """The share of the full learning rate for an update (from 0) that begins `seconds` into the run."""
         warm = min(1.0, (step + 1) / max(1, self.warmup_steps))
         left = 1 - self.done(step, seconds)
         if self.schedule == "cosine":
@@ -157,7 +157,7 @@ class Optimiser(Section):
         return min(warm, min(1.0, max(0.0, ((self.steps or 0) - step) / max(1, self.decay_steps))))
 
     def done(self, step: int, seconds: float) -> float:
-        """The share of the run, 0 to 1 and over, that is over after so many updates and seconds."""
+        """The part of the run, 1 at its end, that is done after `step` updates and `seconds`."""
         return seconds / self.seconds if self.seconds else step / (self.steps or 1)
 
     def kept(self, step: int) -> float:
@@ -169,7 +169,7 @@ class Optimiser(Section):
 
 
 class Prompt(Section):
-    """What stands around the source, for pretrained decoders; see `prompts`."""
+    """Text around the source, for pretrained decoders; see `prompts`."""
 
     instruction: str = Field(default="", description="text in front of the source")
     chat: bool = Field(default=False, description="put both into the checkpoint's chat template")
@@ -192,7 +192,7 @@ class Lora(Section):
 
 
 class Report(Section):
-    """How often something is said and saved, in steps."""
+    """Intervals, in steps, of the log, of validation and of saving."""
 
     log_every: int = Field(default=20, ge=1)
     validate_every: int = Field(default=500, ge=1)

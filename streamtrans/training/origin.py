@@ -33,7 +33,7 @@ class Origin:
 
 
 def fixed(config: TrainConfig, pairs: int) -> dict[str, str]:
-    """What a run may not change when it goes on: the place in the data and the shapes would lose their meaning."""
+    """Settings that a run keeps when it goes on, else the place in the data and the shapes would lose their meaning."""
     values = config.model_dump(mode="json")
     kept = {"model": values["model"], "lora": values["lora"], "seed": values["seed"], "pairs": pairs}
     kept |= {f"data.{name}": values["data"][name] for name in ("source_language", "target_language")}

@@ -23,7 +23,7 @@ Say = Callable[[LogRow], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: its directory, the updates done, whether Ctrl-C ended it, and the best mean validation."""
+    """The end of a run: its directory, the updates done, whether Ctrl-C ended it, and the best mean validation."""
 
     run: Path
     step: int

@@ -1,4 +1,4 @@
-"""What training shows on standard error: a line a report, and on a terminal a bar with speed and time left."""
+"""The view of a training run on standard error: a line per report, on a terminal a bar with speed and time left."""
 
 from types import TracebackType
 from typing import Any

@@ -1,9 +1,9 @@
 """Reads the directory of a Firefox (Bergamot) translation model; numpy only, so that any library can compute with it.
 
-The weights' file is little-endian: u64 version, u64 number of items; per item four u64 (length of its name, type, number
-of dimensions, bytes of data); then all names (NUL-terminated), all shapes (i32), one u64 with the length of the padding
-that follows, then the data. Items of 8 bits end with one f32 by which the values are divided, and are stored transposed,
-but for embeddings. Sizes are compared with the file's before anything is allocated.
+The weights' file is little-endian: u64 version, u64 number of items; per item four u64 (length of name, type, number of
+dimensions, bytes of data); then all names (NUL-terminated), all shapes (i32), one u64 with the length of the padding
+that follows, then the data. Items of 8 bits end with one f32 by which the values are divided, and are stored
+transposed, but for embeddings. Sizes are compared with the file's before anything is allocated.
 """
 
 import re

@@ -42,7 +42,7 @@ class RegretHead(nn.Module):
         return self.outer(inner * mx.sigmoid(inner))[:, 0]
 
     def regret(self, hidden: mx.array, logits: mx.array, recent: mx.array) -> mx.array:
-        """The regret to expect, 0 to 1, float32 (B,); logits (B, V): of `hidden`, some may be -∞; rest as `features`."""
+        """The regret to expect, 0 to 1, float32 (B,); logits (B, V): of `hidden`, some -∞; rest as `features`."""
         return mx.sigmoid(self(features(hidden, *choice(logits), recent)))
 
 

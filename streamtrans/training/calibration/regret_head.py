@@ -60,7 +60,7 @@ class Measured:
     left_of_probability: float
 
     def lines(self) -> list[str]:
-        """The same in words."""
+        """The numbers in words."""
         return [
             f"held out: {self.rows:,} beginnings of words; more source changes {self.changed:.1%} of them, mean regret "
             f"{self.regret:.3f}",

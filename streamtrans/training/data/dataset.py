@@ -20,7 +20,7 @@ S = TypeVar("S")
 
 @dataclass
 class Filters:
-    """What is left out: excluded domains, empty sides, damaged text, too many words, unlikely lengths, duplicates.
+    """Leaves out pairs: excluded domains, empty sides, damaged text, too many words, unlikely lengths, duplicates.
 
     max_words: of the longer side. max_ratio: longer side over shorter side in characters, where 10 characters more are
     always allowed. languages: of source and target, which decide what a word is.
@@ -58,7 +58,7 @@ class Filters:
         return "duplicate" if (source, target) in self._seen else ""
 
     def summary(self) -> str:
-        """What was dropped and why, most frequent first; "nothing" if so."""
+        """The numbers of dropped pairs with the reason, most frequent first, or "nothing"."""
         return ", ".join(f"{number} {reason}" for reason, number in self.dropped.most_common()) or "nothing"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from streamtrans.errors import UsageError
 from streamtrans.models.marian.files import MarianFiles, load_vocabulary, read_marian
 from streamtrans.training.pytorch import F, chosen_device, torch
 
@@ -63,8 +64,10 @@ class MarianTeacher:
         try:
             return self.model.translate(ids)
         except RuntimeError as error:  # OutOfMemoryError is one
-            if "out of memory" not in str(error) or len(ids) == 1:
+            if "out of memory" not in str(error):
                 raise
+            if len(ids) == 1:
+                raise UsageError(f"{self.device} has no memory for a single sentence; try --device cpu") from error
         half = len(ids) // 2
         return self._translated(ids[:half]) + self._translated(ids[half:])
 

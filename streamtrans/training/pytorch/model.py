@@ -64,7 +64,7 @@ class TorchQwen2:
         return dict(zip(names, gradients, strict=True))
 
     def loss(self, batch: TensorBatch, smoothing: float = 0.0) -> tuple[Any, Any]:
-        """What to minimise and the negative log-likelihood, both summed over the labels: f32 scalars."""
+        """The objective and the negative log-likelihood, both summed over the labels: f32 scalars."""
         hidden, labels = self._hidden(batch).flatten(0, 1), batch.labels.flatten()
         if hidden.device.type == "cpu":  # elsewhere a shape that follows from values would wait for the device
             hidden, labels = hidden[labels != IGNORE], labels[labels != IGNORE]
@@ -130,7 +130,7 @@ def _by_products(q: Any, k: Any, v: Any, bias: Any) -> Any:
 
 
 def _by_kernel(q: Any, k: Any, v: Any, bias: Any) -> Any:
-    """The same in one fused kernel, with keys and values repeated for their group, as the kernels want them."""
+    """Attention as `_by_products`, in one fused kernel, with keys and values repeated for their group, as the kernels want them."""
     heads, groups = q.shape[1], q.shape[1] // k.shape[1]
     k, v = (x.repeat_interleave(groups, 1) for x in (k, v))
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias.expand(-1, heads, -1, -1))

@@ -1,5 +1,6 @@
 """The endless stream of batches: chunks are mixed, encoded and cut ahead of the device, by processes or a thread."""
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -48,6 +49,7 @@ _encoder: Encoder  # of a process that encodes
 
 def _begin(encoder: Encoder, tokenizer: Callable[[], Tokenizer]) -> None:
     global _encoder
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes, and the first one ends the run
     _encoder = replace(encoder, collator=replace(encoder.collator, tokenizer=tokenizer()))
 
 

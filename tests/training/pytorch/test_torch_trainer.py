@@ -250,7 +250,7 @@ def test_a_device_that_is_not_there_is_named():
 def test_several_processes_are_refused(first, monkeypatch):
     monkeypatch.setattr(Ranks, "launched", classmethod(lambda cls: replace(cls(), size=2)))
     monkeypatch.setattr(Ranks, "meet", lambda self: None)
-    with pytest.raises(UsageError, match="trains in one process, and .* started 2"):
+    with pytest.raises(UsageError, match=r"trains in one process, and .* started 2"):
         run(first[0], "two")
 
 
