@@ -49,7 +49,7 @@ def save_tree(file: Path, tree: Any) -> None:
 
 
 def load_tree(file: Path, like: Any = None) -> Any:
-    """Reads what `save_tree` wrote, in order; DataError if it cannot be read, or has other names than the tree `like`."""
+    """Reads what `save_tree` wrote, in order; DataError if it cannot be read, or has other names than `like`."""
     try:
         tree = in_order(mx.load(str(file), "safetensors"))
     except (RuntimeError, ValueError) as error:

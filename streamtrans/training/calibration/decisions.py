@@ -52,8 +52,7 @@ class Decisions:
         return cls(batch, *np.nonzero(beginning & unread & (batch.labels != IGNORE)))
 
     def of_both(self, both: mx.array) -> tuple[mx.array, mx.array]:
-        """Picks from the results (B, S + 2·T, ...) of a `now_and_then` pass the ones at the decisions: (now, then), each
-        (N, ...)."""
+        """Picks the results at the decisions, (now, then), each (N, ...), from `both` (B, S + 2·T, ...)."""
         now, then = (first + self.place for first in (self.batch.source_length, self.batch.ids.shape[1]))
         return both[mx.array(self.where), mx.array(now)], both[mx.array(self.where), mx.array(then)]
 

@@ -130,7 +130,7 @@ def _by_products(q: Any, k: Any, v: Any, bias: Any) -> Any:
 
 
 def _by_kernel(q: Any, k: Any, v: Any, bias: Any) -> Any:
-    """Attention as `_by_products`, in one fused kernel, with keys and values repeated for their group, as the kernels want them."""
+    """Attention as `_by_products`, in one fused kernel, which wants keys and values repeated for their group."""
     heads, groups = q.shape[1], q.shape[1] // k.shape[1]
     k, v = (x.repeat_interleave(groups, 1) for x in (k, v))
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias.expand(-1, heads, -1, -1))
