@@ -102,9 +102,9 @@ def chunks(
 ) -> Iterator[tuple[int, int, list[Pair]]]:
     """Endless chunks of rows, from the one that `start` is in on; yields epoch, number in the epoch, and rows."""
     for epoch in count(start.epoch):
-        order = np.random.default_rng((seed, epoch)).permutation(len(pairs)).tolist()
+        order = np.random.default_rng((seed, epoch)).permutation(len(pairs))
         for chunk in range(start.chunk if epoch == start.epoch else 0, -(-len(order) // size)):
-            which = order[chunk * size : (chunk + 1) * size]
+            which = order[chunk * size : (chunk + 1) * size].tolist()
             yield epoch, chunk, mixture.rows(pairs, which, random.Random(f"{seed} {epoch} {chunk}"))
 
 
