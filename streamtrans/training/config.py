@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -17,6 +18,7 @@ def _whole_or_infinite(k: float) -> float:
     return k
 
 
+Decay = Annotated[float, Field(ge=0, lt=1)]
 K = Annotated[float, AfterValidator(_whole_or_infinite)]
 """The k of wait-k."""
 
@@ -74,19 +76,39 @@ class Data(Files):
 
 
 class Mix(Section):
-    """How read schedules are mixed; see `Collator`."""
+    """Shares of read schedules, see `Collator`, and of the kinds of rows, see `Mixture`."""
 
     wait_ks: list[K] = Field(default=[1, 2, 3, 4, 5, 6, 7, 9, math.inf], min_length=1)
     random_share: float = Field(default=1 / 3, ge=0, le=1)
     late_end_share: float = Field(default=0.5, ge=0, le=1)
     early_end_share: float = Field(default=0.5, ge=0, le=1)
-    recogniser_share: float = Field(default=0.08, ge=0, le=1)
     max_lag: int = Field(default=9, ge=1)
+    recogniser_share: float = Field(default=0.08, ge=0, le=1)
+    concat_share: float = Field(default=0.0, ge=0, le=1, description="rows that are two to five neighbouring pairs")
+    concat_recogniser_share: float = Field(default=0.0, ge=0, le=1, description="the same as a recogniser gives them")
+    copy_word_share: float = Field(default=0.0, ge=0, le=1, description="rows with a word to copy before or after")
+    copy_target_share: float = Field(default=0.0, ge=0, le=1, description="rows whose source is the target itself")
+
+    @property
+    def schedules(self) -> dict[str, Any]:
+        """The settings of `Collator`, by name."""
+        return self.model_dump(include={"wait_ks", "random_share", "late_end_share", "early_end_share", "max_lag"})
+
+    @property
+    def rows(self) -> dict[str, float]:
+        """The settings of `Mixture`, by name."""
+        return self.model_dump(exclude=set(self.schedules))
+
+    @model_validator(mode="after")
+    def _at_most_all(self) -> "Mix":
+        if (total := sum(self.rows.values())) > 1:
+            raise ValueError(f"{', '.join(self.rows)} add to {total:g}; they are shares of all rows, 1 at most")
+        return self
 
 
 class Optimiser(Section):
     """Muon on the matrices inside the blocks, AdamW on the rest; warm-up, then a stable rate with a linear decay to
-    zero at the end, or a cosine."""
+    zero at the end, or a cosine: by updates (`steps`), or by the clock (`seconds`)."""
 
     name: Literal["muon", "adamw"] = "muon"
     muon_rate: float = Field(default=6e-3, gt=0)
@@ -96,23 +118,47 @@ class Optimiser(Section):
     clip_norm: float = Field(default=1.0, gt=0)
     batch_tokens: int = Field(default=8000, ge=1, description="tokens an update, padding included, over all processes")
     micro_batches: int = Field(default=1, ge=1, description="parts of a batch that are computed one after the other")
-    steps: int = Field(default=4000, ge=1)
+    steps: int | None = Field(default=4000, ge=1)
+    seconds: float | None = Field(default=None, gt=0, description="in place of steps: how long to train")
     warmup_steps: int = Field(default=150, ge=0)
     schedule: Literal["stable-decay", "cosine"] = "stable-decay"
     decay_steps: int = Field(default=1000, ge=0)
+    decay_share: float = Field(
+        default=0.85, ge=0, le=1, description="with seconds: of the time, in place of decay_steps"
+    )
+    betas: tuple[Decay, Decay] = Field(default=(0.9, 0.999), description="of AdamW")
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     dropout: float = Field(default=0.0, ge=0, lt=1)
     average: float = Field(
         default=0.0, ge=0, lt=1, description="decay of the moving average of the weights; 0 for none"
     )
 
-    def rate(self, step: int) -> float:
-        """The share of the full learning rate at a step (from 0)."""
+    @model_validator(mode="before")
+    @classmethod
+    def _one_end(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("seconds") is not None:
+            if values.get("steps") is not None:
+                raise ValueError("give seconds or steps, not both; optimiser.steps=null takes the steps of a file away")
+            return {**values, "steps": None}
+        if isinstance(values, dict) and "steps" in values and values["steps"] is None:
+            raise ValueError("without steps give seconds")
+        return values
+
+    def rate(self, step: int, seconds: float = 0.0) -> float:
+        """The share of the full learning rate for an update (from 0) that begins `seconds` into the run."""
         warm = min(1.0, (step + 1) / max(1, self.warmup_steps))
+        left = 1 - self.done(step, seconds)
         if self.schedule == "cosine":
-            done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
-            return min(warm, 0.5 * (1 + math.cos(math.pi * min(1.0, max(0.0, done)))))
-        return min(warm, min(1.0, max(0.0, (self.steps - step) / max(1, self.decay_steps))))
+            risen = self.warmup_steps / self.steps if self.steps and not self.seconds else 0.0
+            after = min(1.0, max(0.0, (1 - left - risen) / max(1e-9, 1 - risen)))
+            return min(warm, 0.5 * (1 + math.cos(math.pi * after)))
+        if self.seconds:
+            return min(warm, min(1.0, max(0.0, left / max(1e-9, self.decay_share))))
+        return min(warm, min(1.0, max(0.0, ((self.steps or 0) - step) / max(1, self.decay_steps))))
+
+    def done(self, step: int, seconds: float) -> float:
+        """The part of the run, 1 at its end, that is done after `step` updates and `seconds`."""
+        return seconds / self.seconds if self.seconds else step / (self.steps or 1)
 
     def kept(self, step: int) -> float:
         """The share of the averaged weights that an update (from 0) keeps.
@@ -123,7 +169,7 @@ class Optimiser(Section):
 
 
 class Prompt(Section):
-    """What stands around the source, for pretrained decoders; see `prompts`."""
+    """Text around the source, for pretrained decoders; see `prompts`."""
 
     instruction: str = Field(default="", description="text in front of the source")
     chat: bool = Field(default=False, description="put both into the checkpoint's chat template")
@@ -146,7 +192,7 @@ class Lora(Section):
 
 
 class Report(Section):
-    """How often something is said and saved, in steps."""
+    """Intervals, in steps, of the log, of validation and of saving."""
 
     log_every: int = Field(default=20, ge=1)
     validate_every: int = Field(default=500, ge=1)
@@ -175,10 +221,50 @@ class TrainConfig(Section):
     seed: int = Field(default=1, ge=0)
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
-        description="of activations; auto: bfloat16 on a GPU, float32 on a CPU; the PyTorch trainer takes bfloat16 "
-        "also on a CPU that has instructions for it",
+        description="of activations; auto: bfloat16 on a GPU, float32 on a CPU; torch: bfloat16 also on a CPU that has "
+        "instructions for it",
     )
-    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="of the PyTorch trainer")
+    trainer: Literal["mlx", "torch"] = "mlx"
+    device: str = Field(
+        default="auto",
+        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
+        description="of trainer torch: auto, cpu, cuda, cuda:1, mps",
+    )
+
+    @model_validator(mode="after")
+    def _one_trainer(self) -> "TrainConfig":
+        if self.trainer == "mlx" and self.device != "auto":
+            raise ValueError(
+                f"device={self.device} is for trainer=torch; MLX trains on the device that it was built for"
+            )
+        if self.trainer == "torch" and self.lora:
+            raise ValueError("lora is for trainer=mlx; torch trains whole models")
+        return self
+
+
+class _Loader(yaml.BaseLoader):
+    """YAML in which every plain value is text but null, true, false, .inf and .nan; the configuration knows the types.
+
+    So `no` is Norwegian, 20240501 can be a directory, and no tag makes anything else.
+    """
+
+
+_Loader.add_implicit_resolver("null", re.compile(r"^(~|null|Null|NULL|)$"), ["~", "n", "N", ""])
+_Loader.add_implicit_resolver("bool", re.compile(r"^(true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_Loader.add_implicit_resolver("float", re.compile(r"^([-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$"), list("-+."))
+_Loader.add_constructor("null", lambda loader, node: None)
+_Loader.add_constructor("bool", lambda loader, node: node.value.lower() == "true")
+_Loader.add_constructor("float", lambda loader, node: float(node.value.replace(".", "")))
+
+
+def _parse(text: str) -> Any:
+    """The value of a YAML text; ValueError that says in a line why it is none."""
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from error
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def load_config(path: str | Path, overrides: list[str] | None = None) -> TrainConfig:
@@ -187,11 +273,11 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> TrainCo
     Raises UsageError that names file, key and what was expected, or the nearest known key.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        values = _parse(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
+    except ValueError as error:  # UnicodeDecodeError is one
+        raise UsageError(f"{path}: not YAML ({error})") from error
     if not isinstance(values, dict):
         raise UsageError(f"{path}: expected keys and values")
     for override in overrides or []:
@@ -213,9 +299,9 @@ def _override(values: dict[str, Any], override: str) -> None:
             values[section] = {}
         values = values[section]
     try:
-        values[key] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{override!r}: the value is not YAML") from error
+        values[key] = _parse(value)
+    except ValueError as error:
+        raise UsageError(f"{override[:80]!r}: the value is not YAML ({error})") from error
 
 
 def _explain(error: ValidationError) -> str:

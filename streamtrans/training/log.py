@@ -15,7 +15,7 @@ class RunLog:
         """Keeps the rows of a log up to a step. tensorboard: directory that gets the same numbers, if any."""
         self.file = file
         self._board = _tensorboard(tensorboard, step) if tensorboard else None
-        rows = [row for row in read_log(file) if row["step"] <= step] if file.exists() else []
+        rows = [row for row in read_training_log(file) if row["step"] <= step] if file.exists() else []
         with replacing(file) as fresh:
             fresh.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
@@ -42,7 +42,7 @@ def _tensorboard(directory: Path, step: int) -> Any:
     return SummaryWriter(str(directory), purge_step=step + 1)
 
 
-def read_log(file: Path) -> list[dict[str, Any]]:
+def read_training_log(file: Path) -> list[dict[str, Any]]:
     """The rows of a log; a last line that a kill cut short is left out."""
     rows = []
     for line in file.read_text(encoding="utf-8").splitlines():
@@ -59,7 +59,7 @@ def plot_log(file: Path, picture: Path) -> bool:
         from matplotlib.figure import Figure
     except ImportError:
         return False
-    rows = read_log(file)
+    rows = read_training_log(file)
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot(xlabel="step", ylabel="negative log-likelihood per target token")
     names = sorted({name for row in rows for name in row if name == "loss" or name.startswith("nll_")})

@@ -10,7 +10,7 @@ from streamtrans.training.data.collator import IGNORE, Batch
 
 
 def summed_loss(model: Any, batch: Batch, smoothing: float = 0.0) -> tuple[mx.array, mx.array]:
-    """What to minimise, and the negative log-likelihood, both summed over the labels of a batch: two f32 scalars.
+    """The objective and the negative log-likelihood, both summed over the labels of a batch: two f32 scalars.
 
     smoothing: the share of probability that label smoothing spreads over the whole vocabulary.
     """

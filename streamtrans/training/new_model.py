@@ -24,7 +24,7 @@ def train_vocabulary(pairs: Iterable[Pair], languages: tuple[str, str], pieces: 
     """A SentencePiece unigram model of both languages, at most `pieces` pieces, as the bytes of its file.
 
     White space is a suffix, so that a token says itself that its word is complete; unknown characters fall back to
-    bytes and digits are single pieces. Words are those of `words.units`: the boundary mark is also between the
+    bytes and digits are single pieces. Words are as `words.units` has them: the boundary mark is also between the
     characters of zh, ja and th. Compatibility characters are unified (NFKC), except where a language is zh, ja or th,
     whose wide punctuation this would narrow. One thread, so that the same data gives the same pieces.
 

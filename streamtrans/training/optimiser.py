@@ -36,20 +36,21 @@ class Optimisers:
     def __init__(self, settings: "Optimiser", adapters: bool = False):
         """adapters: only low-rank adapters are trained; their thin matrices go to AdamW."""
         self.settings = settings
-        adamw = optim.AdamW(settings.adamw_rate, weight_decay=settings.weight_decay, bias_correction=True)
+        betas, decay = list(settings.betas), settings.weight_decay
+        adamw = optim.AdamW(settings.adamw_rate, betas=betas, weight_decay=decay, bias_correction=True)
         self._parts: list[tuple[optim.Optimizer, float]] = [(adamw, settings.adamw_rate)]
         if settings.name == "muon" and not adapters:
             muon = MatchedMuon(settings.muon_rate, settings.momentum, settings.weight_decay)
             self._parts.insert(0, (muon, settings.muon_rate))
         self.whole = optim.MultiOptimizer([part for part, _ in self._parts], [_is_inner] * (len(self._parts) - 1))
 
-    def apply(self, gradients: dict, parameters: dict, step: int) -> tuple[dict, mx.array]:
+    def apply(self, gradients: dict, parameters: dict, step: int, seconds: float = 0.0) -> tuple[dict, mx.array]:
         """New parameters after one update with clipped gradients, and the norm before clipping.
 
-        Both arguments and the result are trees of the same names; step counts from 0.
+        Both arguments and the result are trees of the same names; step counts from 0, seconds from the run's start.
         """
         clipped, norm = optim.clip_grad_norm(gradients, self.settings.clip_norm)
-        share = self.settings.rate(step)
+        share = self.settings.rate(step, seconds)
         for part, full in self._parts:
             part.learning_rate = full * share
         return self.whole.apply_gradients(clipped, parameters), norm

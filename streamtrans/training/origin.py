@@ -12,6 +12,7 @@ from streamtrans.text.tokenizer import Tokenizer, load_tokenizer
 from streamtrans.training.config import NewModel, TrainConfig
 from streamtrans.training.data.collator import Collator
 from streamtrans.training.data.corpus import Corpus
+from streamtrans.training.data.mixing import Mixture
 from streamtrans.training.data.prompts import rendered
 from streamtrans.training.new_model import make_checkpoint, translation_section
 
@@ -28,15 +29,17 @@ class Origin:
     config: dict[str, Any]
     tokenizer: Tokenizer
     collator: Collator
+    mixture: Mixture
 
 
 def fixed(config: TrainConfig, pairs: int) -> dict[str, str]:
-    """What a run may not change when it goes on: the place in the data and the shapes would lose their meaning."""
+    """Settings that a run keeps when it goes on, else the place in the data and the shapes would lose their meaning."""
     values = config.model_dump(mode="json")
     kept = {"model": values["model"], "lora": values["lora"], "seed": values["seed"], "pairs": pairs}
     kept |= {f"data.{name}": values["data"][name] for name in ("source_language", "target_language")}
     kept |= {f"optimiser.{name}": values["optimiser"][name] for name in ("name", "batch_tokens")}
     kept |= {"prompt": values["prompt"]} if config.prompt else {}
+    kept |= {"trainer": config.trainer} if config.trainer != "mlx" else {}
     return {name: json.dumps(value) for name, value in kept.items()}
 
 
@@ -86,9 +89,12 @@ def start_from(config: TrainConfig, corpus: Corpus, run: Path, make: bool) -> Or
         tokenizer,
         config.data.source_language,
         config.data.target_language,
-        **config.mix.model_dump(),
+        **config.mix.schedules,
         target_offset=settings.target_position_offset,
+    )
+    mixture = Mixture(
+        config.data.source_language, config.data.target_language, config.data.max_words, **config.mix.rows
     )
     given = str(config.model)
     name = given if given in embedded_models() or not Path(given).exists() else str(directory.resolve())
-    return Origin(name, directory, values, tokenizer, collator)
+    return Origin(name, directory, values, tokenizer, collator, mixture)

@@ -8,24 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from streamtrans.errors import UsageError
 from streamtrans.ranks import Ranks
 from streamtrans.training.config import TrainConfig
-from streamtrans.training.data.collator import Batch
 from streamtrans.training.data.corpus import Corpus, read_corpus
-from streamtrans.training.data.dataset import Pair, Position, batches, prefetched
+from streamtrans.training.data.dataset import prefetched
 from streamtrans.training.log import RunLog, plot_log
-from streamtrans.training.origin import is_new, start_from
-from streamtrans.training.trainer import Trainer, TrainingError
+from streamtrans.training.origin import Origin, is_new, start_from
+from streamtrans.training.progress import Trainer, TrainingError, Work
 
-Row = dict[str, Any]
-Say = Callable[[Row], None]
+LogRow = dict[str, Any]
+Say = Callable[[LogRow], None]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: its directory, the updates done, whether Ctrl-C ended it, and the best mean validation."""
+    """The end of a run: its directory, the updates done, whether Ctrl-C ended it, and the best mean validation."""
 
     run: Path
     step: int
@@ -33,18 +31,7 @@ class Outcome:
     best: float
 
 
-@dataclass(frozen=True)
-class Work:
-    """One batch on its way to the trainer, made on another thread."""
-
-    place: Position
-    first: Pair
-    parts: list[Batch]
-    labels: int
-    tokens: int
-
-
-def train(config: TrainConfig, run: Path, say: Say = lambda row: None, about: Say = lambda row: None) -> Outcome:
+def run_training(config: TrainConfig, run: Path, say: Say = lambda row: None, about: Say = lambda row: None) -> Outcome:
     """Trains in the directory `run`, going on from there if it holds a run.
 
     say: is given each row of the log, in the first process only. about: is given the facts of the start, once.
@@ -58,7 +45,7 @@ def train(config: TrainConfig, run: Path, say: Say = lambda row: None, about: Sa
     ranks.meet()
     if not ranks.leads:
         origin = start_from(config, corpus, run, make=False)
-    trainer = Trainer(config, origin, run, len(corpus.pairs), ranks)
+    trainer = _trainer(config, origin, run, len(corpus.pairs), ranks)
     if ranks.leads:
         about(_facts(trainer, corpus))
     loop = _Loop(trainer, corpus, say)
@@ -73,15 +60,25 @@ def train(config: TrainConfig, run: Path, say: Say = lambda row: None, about: Sa
     return Outcome(run, trainer.progress.step, stopped, trainer.progress.best)
 
 
-def _facts(trainer: Trainer, corpus: Corpus) -> Row:
-    from mlx.utils import tree_flatten
+def _trainer(config: TrainConfig, origin: Origin, run: Path, pairs: int, ranks: Ranks) -> Trainer:
+    """The trainer that the configuration names; only its library is imported."""
+    if config.trainer == "mlx":
+        from streamtrans.training.trainer import MlxTrainer
 
-    flat: Any = tree_flatten(trainer.weights)
+        return MlxTrainer(config, origin, run, pairs, ranks)
+    if ranks.size > 1:
+        raise UsageError(f"trainer=torch trains in one process, and mlx.launch started {ranks.size}")
+    from streamtrans.training.pytorch.trainer import TorchTrainer
+
+    return TorchTrainer(config, origin, run, pairs, ranks)
+
+
+def _facts(trainer: Trainer, corpus: Corpus) -> LogRow:
     return {
         "pairs": len(corpus.pairs),
         "validation": len(corpus.validation),
         "dropped": corpus.dropped,
-        "parameters": sum(array.size for _, array in flat),
+        "parameters": trainer.parameters,
         "processes": trainer.ranks.size,
         "step": trainer.progress.step,
         "steps": trainer.config.optimiser.steps,
@@ -90,7 +87,7 @@ def _facts(trainer: Trainer, corpus: Corpus) -> Row:
 
 @contextmanager
 def _noticing_interrupts() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C sets what the yielded function tells, so that an update is never cut in two; a second one cuts."""
+    """Yields a function that says whether Ctrl-C was pressed, so that updates always complete; a second one raises."""
     seen: list[int] = []
 
     def notice(number: int, frame: Any) -> None:
@@ -124,72 +121,76 @@ class _Loop:
         return RunLog(run / "log.jsonl", self.trainer.progress.step, board)
 
     def _reset(self) -> None:
-        self.summed, self.labels, self.tokens, self.began = 0.0, 0, 0, time.perf_counter()
+        self.summed: Any = 0.0
+        self.labels, self.tokens, self.began = 0, 0, time.perf_counter()
 
     def go(self, interrupted: Callable[[], bool]) -> bool:
-        """Trains until the last step, false, or until a process is interrupted, true; saves in both cases."""
-        trainer, settings = self.trainer, self.trainer.config.optimiser
-        lengths = trainer.origin.collator.lengths
-        stream = batches(self.corpus.pairs, lengths, settings.batch_tokens, trainer.config.seed, trainer.progress.place)
-        works = prefetched(stream, self._collate)
-        stopped = False
+        """Trains until the end, false, or until a process is interrupted, true; saves in both cases."""
+        trainer, stopped = self.trainer, False
+        finished = self._finished()
+        works = prefetched(trainer.batches(self.corpus), lambda work: work)
         self._reset()
-        while trainer.progress.step < settings.steps and not stopped:
+        self.clock = time.perf_counter() - trainer.progress.seconds
+        while not (finished or stopped):
             stopped = self._update(next(works), interrupted())
-            self._between(finished=trainer.progress.step == settings.steps, stopped=stopped)
+            finished = self._finished()
+            self._between(finished, stopped)
         works.close()
-        return stopped and trainer.progress.step < settings.steps
+        return stopped and not finished
 
-    def _collate(self, item: tuple[Position, list[Pair], np.random.Generator]) -> Work:
-        place, pairs, rng = item
-        batch = self.trainer.origin.collator(pairs, rng)
-        return Work(place, pairs[0], self.trainer.parts(batch), batch.label_count, batch.token_count)
+    def _finished(self) -> bool:
+        progress = self.trainer.progress
+        return self.trainer.config.optimiser.done(progress.step, progress.seconds) >= 1
 
     def _update(self, work: Work, stop: bool) -> bool:
-        trainer = self.trainer
-        try:
-            likelihood, stopped = trainer.update(work.parts, work.labels, stop)
-        except TrainingError as error:
-            place, last = work.place, trainer.run / "last"
-            kept = f"{last} holds the last good state that was saved" if last.exists() else "Nothing was saved yet"
-            raise TrainingError(
-                f"step {trainer.progress.step + 1}: {error}; batch {place.batch} of chunk {place.chunk}, epoch "
-                f"{place.epoch}, which begins with {work.first[0][:60]!r}. {kept}; try a lower optimiser.muon_rate and "
-                "adamw_rate, or look at that batch"
-            ) from error
-        trainer.progress.place = work.place
+        seconds = time.perf_counter() - self.clock
+        with self._naming_the_last_good_state():
+            likelihood, stopped = self.trainer.update(work, seconds, stop)
         self.summed, self.labels = self.summed + likelihood, self.labels + work.labels
         self.tokens += work.tokens
         return stopped
+
+    @contextmanager
+    def _naming_the_last_good_state(self) -> Iterator[None]:
+        try:
+            yield
+        except TrainingError as error:
+            last = self.trainer.run / "last"
+            kept = f"{last} holds the last good state that was saved" if last.exists() else "Nothing was saved yet"
+            raise TrainingError(
+                f"{error}. {kept}; try a lower optimiser.muon_rate and adamw_rate, or look at that batch"
+            ) from error
 
     def _between(self, finished: bool, stopped: bool) -> None:
         if not self.talks:
             return
         trainer, report = self.trainer, self.trainer.config.report
         step, row = trainer.progress.step, {}
-        if step % report.log_every == 0 or finished:
+        due = [finished or step % often == 0 for often in (report.log_every, report.validate_every, report.save_every)]
+        if any(due) or stopped:
+            with self._naming_the_last_good_state():
+                trainer.settle()
+        if due[0]:
             row = self._row()
             self._reset()
-        if step % report.validate_every == 0 or finished:
+        if due[1]:
             row |= self._validated()
         if row:
             assert self.log is not None
             row = {"step": step, "epoch": trainer.progress.place.epoch, "time": round(time.time(), 1)} | row
             self.log.write(row)
             self.say(row)
-        if step % report.save_every == 0 or finished or stopped:
+        if due[2] or stopped:
             trainer.save_last()
 
-    def _row(self) -> Row:
+    def _row(self) -> LogRow:
+        loss = float(self.summed) / max(1, self.labels)  # waits for the device, so it comes before the clock
         seconds = time.perf_counter() - self.began
-        rate = self.trainer.config.optimiser.rate(self.trainer.progress.step - 1)
-        return {
-            "loss": self.summed / max(1, self.labels),
-            "tokens_per_s": round(self.tokens / seconds),
-            "rate": round(rate, 4),
-        }
+        progress = self.trainer.progress
+        rate = self.trainer.config.optimiser.rate(progress.step - 1, progress.seconds)
+        return {"loss": loss, "tokens_per_s": round(self.tokens / seconds), "rate": round(rate, 4)}
 
-    def _validated(self) -> Row:
+    def _validated(self) -> LogRow:
         began = time.perf_counter()
         found = self.trainer.validate(self.corpus.validation)
         mean = sum(found.values()) / len(found)

@@ -1,46 +1,32 @@
 """The MLX trainer: what one update is, and the state that is saved and loaded whole."""
 
-import json
 import math
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mlx.utils import tree_flatten, tree_map
 
-from streamtrans.errors import DataError, StreamtransError
 from streamtrans.models.loading import load_checkpoint
 from streamtrans.ranks import Ranks
 from streamtrans.runtime import mx, on_gpu
 from streamtrans.training.checkpoints import in_order, load_tree, save_tree, write_model
 from streamtrans.training.config import TrainConfig
 from streamtrans.training.data.collator import Batch
-from streamtrans.training.data.dataset import Pair, Position
+from streamtrans.training.data.corpus import Corpus
+from streamtrans.training.data.dataset import Pair, batches
 from streamtrans.training.files import recover, written_aside
 from streamtrans.training.lora import add_adapters, write_adapter
 from streamtrans.training.loss import add_dropout, summed_loss
 from streamtrans.training.optimiser import Optimisers
-from streamtrans.training.origin import Origin, fixed, refuse_changes
+from streamtrans.training.origin import Origin, fixed
+from streamtrans.training.progress import Progress, TrainingError, Work
 
 VALIDATION_BATCH = 64
 
 
-class TrainingError(StreamtransError):
-    """Training cannot go on: the loss is not a number any more."""
-
-
-@dataclass
-class Progress:
-    """Where a run is: updates done, the place in the data, the best validation so far, and what must not change."""
-
-    step: int = 0
-    place: Position = field(default_factory=Position)
-    best: float = math.inf
-    fixed: dict[str, str] = field(default_factory=dict)
-
-
-class Trainer:
+class MlxTrainer:
     """Model, optimisers and place in the data of one run in a directory: `last`, `best`, and `start` if it is new.
 
     The weights that are trained are f32 (`weights`, a tree); the forward pass uses copies in the configured precision.
@@ -71,48 +57,67 @@ class Trainer:
     def _use(self, weights: Any) -> None:
         self.model.update(tree_map(lambda p: p.astype(self.precision), weights))
 
-    def parts(self, batch: Batch) -> list[Batch]:
+    @property
+    def parameters(self) -> int:
+        """The number of trained parameters."""
+        flat: Any = tree_flatten(self.weights)
+        return sum(array.size for _, array in flat)
+
+    def batches(self, corpus: Corpus) -> Iterator[Work]:
+        """Endless batches from `progress.place` on."""
+        collator, tokens, seed = self.origin.collator, self.config.optimiser.batch_tokens, self.config.seed
+        drawn = batches(corpus.pairs, collator.lengths, tokens, seed, self.progress.place, self.origin.mixture)
+        for place, rows, rng in drawn:
+            batch = collator(rows, rng)
+            yield Work(place, rows[0][0], self._parts(batch), batch.label_count, batch.token_count)
+
+    def _parts(self, batch: Batch) -> list[Batch]:
         """The parts of a batch that this process computes, one after the other; their masks are made here."""
         micro, size = self.config.optimiser.micro_batches, self.ranks.size
         parts = [batch.part(number, micro * size) for number in range(self.ranks.rank, micro * size, size)]
         return [part for part in parts if len(part.ids) and part.mask.size]
 
-    def update(self, parts: list[Batch], label_count: int, stop: bool = False) -> tuple[float, bool]:
-        """One update; the summed negative log-likelihood of the whole batch, and whether any process wants to stop.
+    def update(self, work: Work, seconds: float, stop: bool = False) -> tuple[float, bool]:
+        """One update, `seconds` into the run: the summed negative log-likelihood, and whether a process wants to stop.
 
-        parts: this process's share of a batch that has `label_count` labels in all. Raises TrainingError if loss or
-        gradient are not finite; the weights are as they were, the optimiser is not.
+        Raises TrainingError if loss or gradient are not finite; the weights are as they were, the optimiser is not.
         """
         self.model.train()
         likelihood = mx.array(0.0)
         gradients = tree_map(mx.zeros_like, self.weights)
-        for number, part in enumerate(parts):
+        for number, part in enumerate(work.parts):
             mx.random.seed(self._seed(number))
             (_, summed), found = self._gradient(self.weights, part)
             gradients = tree_map(mx.add, gradients, found)
             likelihood = likelihood + summed
             mx.eval(gradients, likelihood)
-        shared = self.ranks.total({"likelihood": likelihood, "stop": mx.array(float(stop)), "gradients": gradients})
-        gradients = tree_map(lambda g: g / label_count, shared["gradients"])
-        self._apply(gradients, shared["likelihood"])
+        clock = mx.array(seconds if self.ranks.leads else 0.0)  # one clock, or the processes would part
+        shared = {"likelihood": likelihood, "stop": mx.array(float(stop)), "clock": clock, "gradients": gradients}
+        shared = self.ranks.total(shared)
+        self.progress.seconds = float(shared["clock"])
+        self._apply(tree_map(lambda g: g / work.labels, shared["gradients"]), shared["likelihood"], work)
         return float(shared["likelihood"]), float(shared["stop"]) > 0
 
+    def settle(self) -> None:
+        """Does nothing: each update is computed when `update` returns."""
+
     def _seed(self, part: int) -> int:
-        """Of the dropout of one part of one update; a run that is resumed draws the same."""
+        """The seed of the dropout of one part of one update; a run that is resumed draws the same."""
         where = (self.config.seed, self.progress.step, part, self.ranks.rank)
         return int(np.random.SeedSequence(where).generate_state(1)[0])
 
-    def _apply(self, gradients: Any, likelihood: mx.array) -> None:
-        weights, norm = self.optimisers.apply(gradients, self.weights, self.progress.step)
+    def _apply(self, gradients: Any, likelihood: mx.array, work: Work) -> None:
+        weights, norm = self.optimisers.apply(gradients, self.weights, self.progress.step, self.progress.seconds)
         mx.eval(weights, norm, likelihood, self.optimisers.whole.state)
         if not math.isfinite(float(norm) + float(likelihood)):
-            raise TrainingError(f"loss {float(likelihood):g}, gradient norm {float(norm):g}")
+            wrong = f"loss {float(likelihood):g}, gradient norm {float(norm):g}"
+            raise TrainingError(f"step {self.progress.step + 1}: {wrong}; {work}")
         self.weights = in_order(weights)
         if self.average is not None:
             keep = self.config.optimiser.kept(self.progress.step)
             self.average = tree_map(lambda a, w: keep * a + (1 - keep) * w, self.average, self.weights)
             mx.eval(self.average)
-        self.progress.step += 1
+        self.progress.step, self.progress.place = self.progress.step + 1, work.place
 
     def validate(self, pairs: list[Pair]) -> dict[str, float]:
         """Negative log-likelihood per target token of the averaged weights at each configured k, as `nll_K`."""
@@ -136,8 +141,7 @@ class Trainer:
             save_tree(directory / "optimiser.safetensors", self.optimisers.whole.state)
             if self.average is not None:
                 save_tree(directory / "average.safetensors", self.average)
-            text = json.dumps({**asdict(self.progress), "best": _plain(self.progress.best)}, indent=1)
-            (directory / "state.json").write_text(text, encoding="utf-8")
+            self.progress.write(directory)
 
     def save_best(self) -> None:
         """Writes `best`: the checkpoint alone, averaged weights where there are."""
@@ -153,21 +157,10 @@ class Trainer:
             write_model(directory, flat, self.origin.config, self.origin.directory, exact)
 
     def _resume(self, last: Path) -> None:
-        try:
-            state = json.loads((last / "state.json").read_text(encoding="utf-8"))
-            before = dict(state["fixed"])
-            place, best = Position(**state["place"]), state["best"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{last} is not the state of a run of `streamtrans train` ({error!r})") from error
-        refuse_changes(last, before, self.progress.fixed)
-        self.progress = Progress(state["step"], place, math.inf if best is None else best, before)
+        self.progress = Progress.read(last, self.progress.fixed)
         weights = last / ("adapters.safetensors" if self.config.lora else "model.safetensors")
         self.weights = load_tree(weights, like=self.weights)
         self.optimisers.whole.state = load_tree(last / "optimiser.safetensors")
         if self.average is not None:
             kept = last / "average.safetensors"
             self.average = load_tree(kept, like=self.weights) if kept.exists() else self.weights
-
-
-def _plain(number: float) -> float | None:
-    return number if math.isfinite(number) else None

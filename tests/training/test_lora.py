@@ -17,10 +17,10 @@ from streamtrans.models.loading import load_checkpoint
 from streamtrans.policies import WaitK
 from streamtrans.runtime import mx
 from streamtrans.training.config import Lora, load_config
-from streamtrans.training.log import read_log
+from streamtrans.training.log import read_training_log
 from streamtrans.training.lora import write_adapter
 from streamtrans.training.new_model import initial_weights
-from streamtrans.training.run import train
+from streamtrans.training.run import run_training
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +62,8 @@ def qwen(tmp_path_factory):
 
 def run(path, qwen, name, *overrides, **sections):
     config = toy_config(path, model=str(qwen), optimiser={"adamw_rate": 0.01, "steps": 12}, **sections)
-    outcome = train(load_config(config, list(overrides)), path / name)
-    return outcome, read_log(path / name / "log.jsonl")
+    outcome = run_training(load_config(config, list(overrides)), path / name)
+    return outcome, read_training_log(path / name / "log.jsonl")
 
 
 def arrays(directory):
@@ -116,9 +116,9 @@ def test_adapters_go_on_exactly(adapted, qwen):
             raise Stop
 
     with pytest.raises(Stop):
-        train(config, path / "again", say=stop)
-    train(config, path / "again")
-    assert [row["loss"] for row in read_log(path / "again/log.jsonl")] == [row["loss"] for row in rows]
+        run_training(config, path / "again", say=stop)
+    run_training(config, path / "again")
+    assert [row["loss"] for row in read_training_log(path / "again/log.jsonl")] == [row["loss"] for row in rows]
 
 
 def test_an_adapter_is_loaded_by_name_beside_its_model_and_merged(adapted, qwen):

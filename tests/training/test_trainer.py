@@ -17,16 +17,17 @@ from streamtrans.policies import WaitK
 from streamtrans.runtime import mx
 from streamtrans.training import checkpoints, files
 from streamtrans.training.config import load_config
-from streamtrans.training.log import plot_log, read_log
-from streamtrans.training.run import train
-from streamtrans.training.trainer import Trainer, TrainingError
+from streamtrans.training.log import plot_log, read_training_log
+from streamtrans.training.progress import TrainingError
+from streamtrans.training.run import run_training
+from streamtrans.training.trainer import MlxTrainer
 
 
 def run(path, name="run", *overrides, **sections):
     """Trains, and gives the outcome and the rows of the log."""
     folder = path / name
-    outcome = train(load_config(path / "config.yaml", list(overrides)), folder, **sections)
-    return outcome, read_log(folder / "log.jsonl")
+    outcome = run_training(load_config(path / "config.yaml", list(overrides)), folder, **sections)
+    return outcome, read_training_log(folder / "log.jsonl")
 
 
 def losses(rows):
@@ -137,14 +138,14 @@ def test_bfloat16_stays_close(first):
 
 def test_a_loss_that_is_not_a_number_stops_and_keeps_the_last_good_state(first, monkeypatch):
     path = first[0]
-    plain = Trainer.update
+    plain = MlxTrainer.update
 
-    def poisoned(self, parts, label_count, stop=False):
+    def poisoned(self, work, seconds, stop=False):
         if self.progress.step == 4:
             self.weights["model"]["norm"]["weight"] *= float("nan")
-        return plain(self, parts, label_count, stop)
+        return plain(self, work, seconds, stop)
 
-    monkeypatch.setattr(Trainer, "update", poisoned)
+    monkeypatch.setattr(MlxTrainer, "update", poisoned)
     with pytest.raises(
         TrainingError, match=r"step 5: loss nan.*batch \d+ of chunk 0, epoch 0, which begins with '"
     ) as e:
@@ -221,7 +222,7 @@ def test_what_cannot_be_trained(first, tmp_path):
     (tmp_path / "torch" / "last").mkdir(parents=True)
     (tmp_path / "torch" / "last" / "state.json").write_text('{"step": 1, "place": {}}')
     with pytest.raises(DataError, match="not the state of a run of `streamtrans train`"):
-        train(load_config(path / "config.yaml", ["model=en-pt"]), tmp_path / "torch")
+        run_training(load_config(path / "config.yaml", ["model=en-pt"]), tmp_path / "torch")
 
 
 def test_fine_tuning_a_checkpoint_starts_from_it(first):
@@ -262,5 +263,5 @@ def test_tensorboard_missing(first, monkeypatch):
 
 def test_log_survives_a_cut_line_and_is_drawn(tmp_path):
     (tmp_path / "log.jsonl").write_text('{"step": 1, "loss": 2.0}\n{"step": 2, "nll_inf": 1.0}\n{"step": 3, "lo')
-    assert [row["step"] for row in read_log(tmp_path / "log.jsonl")] == [1, 2]
+    assert [row["step"] for row in read_training_log(tmp_path / "log.jsonl")] == [1, 2]
     assert plot_log(tmp_path / "log.jsonl", tmp_path / "a.png")

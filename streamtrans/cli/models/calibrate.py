@@ -39,7 +39,7 @@ def calibrate(
         raise UsageError(f"{output} exists; choose another --output")
     from streamtrans.models.loading import embedded_models, find_parts, load_checkpoint
     from streamtrans.text.tokenizer import load_tokenizer
-    from streamtrans.training.calibration.calibrate import calibrate, for_heads, write_calibrated
+    from streamtrans.training.calibration.calibrate import calibrate_checkpoint, for_heads, write_calibrated
     from streamtrans.training.calibration.decisions import collator_for
     from streamtrans.training.data.dataset import Filters
     from streamtrans.training.data.sources import sample_tsv
@@ -59,7 +59,7 @@ def calibrate(
     say(f"{len(chosen):,} pairs; dropped: {filters.summary()}")
     total = len(chosen) + len(for_heads(chosen))
     with progress("calibrating", total, shown=not plain) as advance:
-        found = calibrate(checkpoint.model, collator, chosen, Pace(total, 0, advance).more)
+        found = calibrate_checkpoint(checkpoint.model, collator, chosen, Pace(total, 0, advance).more)
     for line in found.lines():
         say(line)
     say(f"wrote {write_calibrated(checkpoint.directory, output, found)}")

@@ -41,7 +41,7 @@ def train(
     run = settings.run or Path("runs") / config.stem
 
     from streamtrans.cli.train.view import TrainView
-    from streamtrans.training.run import train as run_training
+    from streamtrans.training.run import run_training
 
     with TrainView(settings.optimiser.steps, plain, quiet=as_json) as view:
         outcome = run_training(settings, run, _print_json if as_json else view.row, view.start)

@@ -1,4 +1,4 @@
-"""What training shows on standard error: a line a report, and on a terminal a bar with speed and time left."""
+"""The view of a training run on standard error: a line per report, on a terminal a bar with speed and time left."""
 
 from types import TracebackType
 from typing import Any
@@ -12,8 +12,8 @@ LABELS = {"loss": "loss", "tokens_per_s": "tokens/s", "rate": "rate"}
 class TrainView:
     """Shows the rows of a run; a context manager, since the bar must be taken away at the end."""
 
-    def __init__(self, steps: int, plain: bool = False, quiet: bool = False):
-        """steps: of the whole run. plain: no colour, no bar. quiet: no rows, only what `say` is given."""
+    def __init__(self, steps: int | None, plain: bool = False, quiet: bool = False):
+        """steps: of the whole run, None if the clock ends it. plain: no colour, no bar. quiet: nothing at all."""
         self.steps, self.quiet = steps, quiet
         self.console = Console(stderr=True, highlight=False, no_color=plain or None, soft_wrap=True)
         self._bar: Progress | None = None
@@ -35,7 +35,7 @@ class TrainView:
         text = f"{facts['pairs']:,} pairs to train on, {facts['validation']:,} to validate; dropped: {facts['dropped']}"
         self.say(f"{text}\n{facts['parameters']:,} parameters to train, {facts['processes']} process(es)")
         if facts["step"]:
-            self.say(f"going on after step {facts['step']} of {facts['steps']}")
+            self.say(f"going on after step {facts['step']}" + (f" of {facts['steps']}" if facts["steps"] else ""))
         if self._bar is not None:
             self._bar.add_task("", total=self.steps, completed=facts["step"], speed="")
             self._bar.start()

@@ -4,10 +4,13 @@ It is trained once for a checkpoint whose weights are frozen (`streamtrans model
 file of its own, which is read only when a policy asks for it.
 """
 
+import hashlib
 import json
 from pathlib import Path
+from typing import cast
 
 import mlx.nn as nn
+import numpy as np
 from mlx.utils import tree_flatten
 
 from streamtrans.errors import ModelError
@@ -40,28 +43,41 @@ class RegretHead(nn.Module):
         return self.outer(inner * mx.sigmoid(inner))[:, 0]
 
     def regret(self, hidden: mx.array, logits: mx.array, recent: mx.array) -> mx.array:
-        """Return the regret to expect, 0 to 1, float32 (B,); arguments as `features`."""
-        return mx.sigmoid(self(features(hidden, logits, recent)))
+        """Return the regret to expect, 0 to 1, float32 (B,); logits: (B, V), of `hidden`; rest as `features`."""
+        return mx.sigmoid(self(features(hidden, *confidence(logits), recent)))
 
 
-def features(hidden: mx.array, logits: mx.array, recent: mx.array) -> mx.array:
+def features(hidden: mx.array, best: mx.array, entropy: mx.array, recent: mx.array) -> mx.array:
     """Build the head's input, float32 (B, F): hidden state, 3 × probability of the best token, entropy, attention.
 
-    hidden: (B, H), after the last norm. logits: (B, V), made from it; some may be -∞. recent: (B, heads, RECENT),
-    attention to the source tokens read last, from `last_read`.
+    hidden: (B, H), after the last norm. best, entropy: (B,), from `confidence` of its logits. recent: (B, heads,
+    RECENT), attention to the source tokens read last, from `last_read`.
     """
-    best, entropy = confidence(logits)
     columns = [hidden.astype(mx.float32), 3 * best[:, None], entropy[:, None], recent.reshape(len(recent), -1)]
     return mx.concatenate(columns, axis=1)
 
 
-def save_regret_head(head: RegretHead, file: Path) -> None:
-    """Write the weights, float32, and the attention heads that it sees."""
-    mx.save_safetensors(str(file), dict(tree_flatten(head.parameters())), {"heads": json.dumps(head.heads)})
+def fingerprint(directory: Path) -> str:
+    """Digest a few small tensors of a checkpoint's files, which training moves; "" where they are not found."""
+    digest, found = hashlib.sha256(), False
+    wanted = ("model.norm.weight", "model.layers.0.self_attn.k_proj.bias")
+    for file in sorted(directory.glob("model*.safetensors")):
+        tensors = cast(dict[str, mx.array], mx.load(str(file)))  # read when evaluated, so these few alone
+        for name in wanted:
+            if name in tensors:
+                digest.update(name.encode() + np.array(tensors[name].astype(mx.float32)).tobytes())
+                found = True
+    return digest.hexdigest()[:16] if found else ""
+
+
+def save_regret_head(head: RegretHead, file: Path, weights: str = "") -> None:
+    """Write the head, float32, and the attention heads that it sees; weights: the `fingerprint` of its checkpoint."""
+    about = {"heads": json.dumps(head.heads)} | ({"weights": weights} if weights else {})
+    mx.save_safetensors(str(file), dict(tree_flatten(head.parameters())), about)
 
 
 def load_regret_head(directory: Path, args: ModelArgs) -> RegretHead:
-    """Load the head of a checkpoint; ModelError if it has none, or one of another model, or a damaged one."""
+    """Load the head of a checkpoint; ModelError if it has none, a damaged one, or one made for other weights."""
     file = directory / FILE
     name = name_of(directory)
     remedy = f"make one with: streamtrans models calibrate {name} --data PAIRS.tsv"
@@ -80,5 +96,7 @@ def load_regret_head(directory: Path, args: ModelArgs) -> RegretHead:
     except (RuntimeError, ValueError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"{file} is damaged, or of another model ({reason}); {remedy}") from error
+    if about.get("weights", "") not in ("", fingerprint(directory)):
+        raise ModelError(f"{file} was made for other weights than those beside it; {remedy}")
     mx.eval(found.parameters())
     return found

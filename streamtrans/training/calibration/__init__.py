@@ -1,1 +1,1 @@
-"""What policies learn about a finished model: alignment heads and the regret head."""
+"""Calibration of a finished model for policies that look into it: alignment heads and the regret head."""

@@ -9,7 +9,7 @@ from streamtrans.models.qwen2_streaming.attention_recorder import Heads
 from streamtrans.models.qwen2_streaming.model import Model
 from streamtrans.runtime import mx
 from streamtrans.training.calibration.auc import auc
-from streamtrans.training.calibration.decisions import Moments, judge, moments, too_few
+from streamtrans.training.calibration.decisions import Decisions, decisions, judge, too_few
 from streamtrans.training.data.collator import Collator
 from streamtrans.training.data.dataset import Pair
 
@@ -19,8 +19,8 @@ MOST = 4
 
 @dataclass(frozen=True)
 class Looks:
-    """Where heads look at N moments of a batch: weights (N, heads, S) of the source tokens; word (N, S), the number
-    from 1 of each token's; read (N,), the words that had been read; changed (N,) as in `Rows`."""
+    """Where heads look at N decisions of a batch: weights (N, heads, S) of the source tokens; word (N, S), the number
+    from 1 of each token's word; read (N,), the words that had been read; changed (N,) as in `Examples`."""
 
     weights: np.ndarray
     word: np.ndarray
@@ -28,7 +28,7 @@ class Looks:
     changed: np.ndarray
 
     def back(self, heads: Sequence[int]) -> np.ndarray:
-        """How many words before the last one read the heads together look, (N,)."""
+        """The number of words before the last one read at which the heads together look, (N,)."""
         token = self.weights[:, list(heads)].mean(axis=1).argmax(axis=1)
         return self.read - np.take_along_axis(self.word, token[:, None], axis=1)[:, 0]
 
@@ -36,15 +36,15 @@ class Looks:
 def find_heads(
     model: Model, collator: Collator, pairs: Sequence[Pair], advance: Callable[[int], None], seed: int = 0
 ) -> tuple[Heads, float]:
-    """The heads that tell best, by how far back they look, whether more source would change the next token.
+    """Finds the heads that tell best, by how far back they look, whether more source would change the next token.
 
-    Heads are ranked by that alone, and as many of the first are taken, up to `MOST`, as are best together. Also gives
-    the area under the ROC curve of what they tell. advance: as `train_head`. Raises DataError for pairs among whose
-    moments are not both, some that change and some that do not.
+    Heads are ranked one by one, and up to `MOST` of the first are taken: the number that is best together. Also returns
+    the area under the ROC curve of these. advance: as `decisions`. Raises DataError for pairs whose decisions all
+    change, or none.
     """
     args = model.args
     heads = [(layer, head) for layer in range(args.num_hidden_layers) for head in range(args.num_attention_heads)]
-    parts = [_looks(model, found, heads) for found in moments(collator, pairs, seed, advance)]
+    parts = [_looks(model, found, heads) for found in decisions(collator, pairs, seed, advance)]
     changed = np.concatenate([part.changed for part in parts] or [np.zeros(0, bool)])
     if changed.all() or not changed.any():
         raise too_few(pairs)
@@ -57,7 +57,7 @@ def find_heads(
     return [heads[number] for number in sorted(best)], worth(best)
 
 
-def _looks(model: Model, found: Moments, heads: Heads) -> Looks:
+def _looks(model: Model, found: Decisions, heads: Heads) -> Looks:
     judged = judge(model, found, heads)
     mx.eval(judged.changed, judged.weights)
     read, where, source = found.batch.entries.read, found.where, found.batch.source_length

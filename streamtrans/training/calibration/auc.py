@@ -1,4 +1,4 @@
-"""How well scores tell rows apart."""
+"""Area under the ROC curve: how well scores tell rows apart."""
 
 import numpy as np
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from streamtrans.models.loading import read_config
 from streamtrans.models.qwen2_streaming.attention_recorder import Heads
 from streamtrans.models.qwen2_streaming.model import Model
-from streamtrans.models.qwen2_streaming.regret_head import FILE, RegretHead, save_regret_head
+from streamtrans.models.qwen2_streaming.regret_head import FILE, RegretHead, fingerprint, save_regret_head
 from streamtrans.training.calibration.alignment_heads import find_heads
 from streamtrans.training.calibration.regret_head import Measured, train_head
 from streamtrans.training.data.collator import Collator
@@ -21,7 +21,7 @@ PAIRS_FOR_HEADS = 600
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was found for a checkpoint; auc_of_heads as `find_heads` gives it."""
+    """A checkpoint's regret head and alignment heads, each with its quality; auc_of_heads as `find_heads` gives it."""
 
     head: RegretHead
     measured: Measured
@@ -29,18 +29,18 @@ class Calibration:
     auc_of_heads: float
 
     def lines(self) -> list[str]:
-        """What it is worth, in words."""
+        """The qualities, in words."""
         names = ", ".join(f"{layer}.{head}" for layer, head in self.heads)
         return [*self.measured.lines(), f"AUC of where the alignment heads {names} look {self.auc_of_heads:.3f}"]
 
 
-def calibrate(
+def calibrate_checkpoint(
     model: Model, collator: Collator, pairs: Sequence[Pair], advance: Callable[[int], None], seed: int = 0
 ) -> Calibration:
     """Finds the alignment heads, and trains the regret head that sees them, on the same pairs.
 
-    collator: as `collator_for` makes it. advance: is told how many more pairs have been computed, of `for_heads` and
-    then of all. Raises DataError for pairs that are too few.
+    collator: as `collator_for` makes it. advance: as `decisions`, for the pairs of `for_heads` and
+    then for all. Raises DataError for pairs that are too few.
     """
     heads, auc_of_heads = find_heads(model, collator, for_heads(pairs), advance, seed)
     head, measured = train_head(model, heads, collator, pairs, advance, seed)
@@ -48,12 +48,12 @@ def calibrate(
 
 
 def for_heads(pairs: Sequence[Pair]) -> Sequence[Pair]:
-    """Those of the pairs that the alignment heads are found with."""
+    """The pairs that the alignment heads are found with."""
     return pairs[:: max(1, len(pairs) // PAIRS_FOR_HEADS)]
 
 
 def write_calibrated(directory: Path, output: Path | None, found: Calibration) -> Path:
-    """Writes into the checkpoint, or into a copy of it at `output`; the directory. A kill spoils neither.
+    """Writes into the checkpoint, or into a copy of it at `output`, and returns the directory. A kill spoils neither.
 
     Raises OSError or StreamtransError where that cannot be written.
     """
@@ -71,4 +71,4 @@ def _write(directory: Path, found: Calibration) -> None:
     section = values.get("streamtrans", {}) | {"alignment_heads": [list(pair) for pair in found.heads]}
     with replacing(directory / FILE) as head, replacing(directory / "config.json") as config:
         config.write_text(json.dumps(values | {"streamtrans": section}, indent=2) + "\n", encoding="utf-8")
-        save_regret_head(found.head, head)
+        save_regret_head(found.head, head, fingerprint(directory))

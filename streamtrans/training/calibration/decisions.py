@@ -1,7 +1,7 @@
-"""Moments to calibrate with: a target word is about to begin, and not all of the source has been read.
+"""Decisions to calibrate with: a target word is about to begin, and not all of the source has been read.
 
 At each the model itself says what writing its best token would cost: how probable that token still is a little later,
-once `PATIENCE` more words have been read. What comes after that, no stream with a small lag will know in time.
+once `PATIENCE` more words have been read. Words that come after these are too late for any stream with a small lag.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,9 +20,12 @@ from streamtrans.text.tokenizer import Tokenizer
 from streamtrans.text.words import units
 from streamtrans.training.data.collator import IGNORE, Batch, Collator
 from streamtrans.training.data.dataset import Pair, batches
+from streamtrans.training.data.mixing import Mixture
 
-MIX: dict[str, Any] = {"random_share": 1.0, "max_lag": 8, "early_end_share": 1.0, "recogniser_share": 0.05}
-"""How `Collator` draws what had been read."""
+SCHEDULES: dict[str, Any] = {"random_share": 1.0, "max_lag": 8, "early_end_share": 1.0}
+"""The settings with which `Collator` draws the words that had been read."""
+
+MIXTURE = Mixture(recogniser_share=0.05)
 
 BATCH_TOKENS = 1000
 
@@ -31,16 +34,16 @@ PATIENCE = 3
 
 
 @dataclass(frozen=True)
-class Moments:
-    """N moments in a batch of B pairs: moment i is before label `place[i]` of pair `where[i]`."""
+class Decisions:
+    """N decisions in a batch of B pairs: decision i is before label `place[i]` of pair `where[i]`."""
 
     batch: Batch
     where: np.ndarray
     place: np.ndarray
 
     @classmethod
-    def of(cls, batch: Batch, begins: Sequence[Sequence[int]]) -> "Moments":
-        """Those of a batch; begins: for each pair, the places among its labels where words begin."""
+    def of(cls, batch: Batch, begins: Sequence[Sequence[int]]) -> "Decisions":
+        """Finds the decisions of a batch; begins: for each pair, the places among its labels where words begin."""
         beginning = np.zeros(batch.labels.shape, bool)
         for row, places in enumerate(begins):
             beginning[row, list(places)] = True
@@ -49,7 +52,7 @@ class Moments:
         return cls(batch, *np.nonzero(beginning & unread & (batch.labels != IGNORE)))
 
     def of_both(self, both: mx.array) -> tuple[mx.array, mx.array]:
-        """Of results (B, S + 2·T, ...) for the tokens of `now_and_then`, those (N, ...) now, and those then."""
+        """Picks the results at the decisions, (now, then), each (N, ...), from `both` (B, S + 2·T, ...)."""
         now, then = (first + self.place for first in (self.batch.source_length, self.batch.ids.shape[1]))
         return both[mx.array(self.where), mx.array(now)], both[mx.array(self.where), mx.array(then)]
 
@@ -61,37 +64,42 @@ def collator_for(tokenizer: Tokenizer, settings: TranslationSettings) -> Collato
         settings.source_language or "",
         settings.target_language or "",
         target_offset=settings.target_position_offset,
-        **MIX,
+        **SCHEDULES,
     )
 
 
-def moments(collator: Collator, pairs: Sequence[Pair], seed: int, advance: Callable[[int], None]) -> Iterator[Moments]:
-    """Those of each batch of these pairs, in random order, with random read schedules; advance: as `train_head`."""
-    for place, chosen, rng in batches(pairs, collator.lengths, BATCH_TOKENS, seed):
+def decisions(
+    collator: Collator, pairs: Sequence[Pair], seed: int, advance: Callable[[int], None]
+) -> Iterator[Decisions]:
+    """Yields the decisions of one batch of pairs after the other, in random order, with random read schedules.
+
+    advance: is told the number of pairs of each batch.
+    """
+    for place, chosen, rng in batches(pairs, collator.lengths, BATCH_TOKENS, seed, mixture=MIXTURE):
         if place.epoch:
             return
         begins = [word_begins(collator.tokenizer, units(target, collator.target_language)) for _, target in chosen]
-        found = Moments.of(collator(chosen, rng), begins)
+        found = Decisions.of(collator(chosen, rng), begins)
         if len(found.where):
             yield found
         advance(len(chosen))
 
 
 def too_few(pairs: Sequence[Pair]) -> DataError:
-    """What is wrong where pairs give too few moments."""
+    """The error for pairs that give too few decisions."""
     return DataError(f"{len(pairs)} sentence pairs are too few to calibrate with; give some thousands")
 
 
 def word_begins(tokenizer: Tokenizer, words: Sequence[str]) -> list[int]:
-    """The places among the labels of a target where a word begins, and that of the end mark."""
+    """The places among the labels of a target where a word begins, and the place of the end mark."""
     sizes = [len(tokenizer.start_ids) - 1, *(len(tokenizer.encode_word(word, i == 0)) for i, word in enumerate(words))]
     return np.cumsum(sizes).tolist()
 
 
 def now_and_then(batch: Batch) -> tuple[np.ndarray, np.ndarray, None, np.ndarray]:
-    """Each source, its target as the batch has it, and the target once more with `PATIENCE` more words read.
+    """Joins each source, its target as the batch has it, and the target once more with `PATIENCE` more words read.
 
-    The arguments of `Model.hidden` for these S + 2·T tokens: ids, positions, kinds (none), mask.
+    Returns the arguments of `Model.hidden` for these S + 2·T tokens: ids, positions, kinds (none), mask.
     """
     source, length = batch.source_length, batch.ids.shape[1]
     entries, read = batch.entries, batch.entries.read.copy()
@@ -106,7 +114,7 @@ def now_and_then(batch: Batch) -> tuple[np.ndarray, np.ndarray, None, np.ndarray
 
 @dataclass(frozen=True)
 class Judged:
-    """N moments, judged by the model: hidden states (N, H) and logits (N, V) now, regret and changed (N,) as `label`
+    """N decisions, judged by the model: hidden states (N, H) and logits (N, V) now, regret and changed (N,) as `label`
     gives them, and the attention (N, heads, S) to the source tokens, of which read (N,) have been read."""
 
     hidden: mx.array
@@ -117,8 +125,8 @@ class Judged:
     read: mx.array
 
 
-def judge(model: Model, found: Moments, heads: Heads) -> Judged:
-    """One pass over a batch; heads: whose attention is wanted."""
+def judge(model: Model, found: Decisions, heads: Heads) -> Judged:
+    """Judges the decisions of a batch in one pass; heads: the attention heads to record."""
     batch, place, source = found.batch, found.place, found.batch.source_length
     ids, positions, kinds, mask = now_and_then(batch)
     recorder = AttentionRecorder(heads, np.arange(source), rows=ids.shape[1] - source)
@@ -130,7 +138,7 @@ def judge(model: Model, found: Moments, heads: Heads) -> Judged:
 
 
 def label(logits: mx.array, logits_then: mx.array) -> tuple[mx.array, mx.array]:
-    """What the head is to predict (N,), and whether another token is best then: logits (N, V) now and with more read.
+    """Labels (N,) from logits (N, V) now and with more read: the regret, and whether another token is best then.
 
     The regret is 1 − p(best token now) / p(best token then), both probabilities with more read.
     """

@@ -6,7 +6,6 @@ target row the number that had been read when its label was chosen. `masks.strea
 same that inference uses.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -63,11 +62,21 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Half:
-    """One side of a row: token ids, and for each what the mask calls `read`."""
+class TokenRow:
+    """The tokens of one pair, before any schedule: S source tokens, end mark included, and T target tokens.
 
-    ids: list[int]
-    read: list[int]
+    source, needed (S): ids, and the number of words that must have been read for each, the end mark's being all.
+    target, label, word (T): ids, the label of each, and the number, from 0, of the target word that the label belongs
+    to, which for the end mark is target_words. source_words, target_words: of the pair.
+    """
+
+    source: list[int]
+    needed: list[int]
+    target: list[int]
+    label: list[int]
+    word: list[int]
+    source_words: int
+    target_words: int
 
 
 @dataclass(frozen=True)
@@ -77,8 +86,7 @@ class Collator:
     wait_ks: the k's drawn from, inf allowed. random_share: rows with a random schedule instead of one k.
     late_end_share: rows whose end-of-source mark arrives one step after the last word, as when someone types.
     early_end_share: rows asked for the end of target at the last word's own budget, maybe before the source has ended;
-    the decoder takes that as READ. recogniser_share: rows whose source is lower-cased and without punctuation.
-    target_offset: position of the first target token (φ).
+    the decoder takes that as READ. target_offset: position of the first target token (φ).
     """
 
     tokenizer: Tokenizer
@@ -88,21 +96,22 @@ class Collator:
     random_share: float = 1 / 3
     late_end_share: float = 0.5
     early_end_share: float = 0.5
-    recogniser_share: float = 0.08
     target_offset: int = 0
     max_lag: int = 9
 
     def __call__(self, pairs: Sequence[tuple[str, str]], rng: np.random.Generator) -> Batch:
         """A batch of these (source, target) pairs, schedules drawn anew."""
-        rows = [self._row(source, target, rng) for source, target in pairs]
-        return self._pad([source for source, _, _ in rows], [target for _, target, _ in rows], [row[2] for row in rows])
+        rows = [self.encode(pair) for pair in pairs]
+        late, schedules = zip(*(self._draw(row, rng) for row in rows), strict=True)
+        return self.batch(rows, schedules, late)
 
     def at_k(self, pairs: Sequence[tuple[str, str]], k: float) -> Batch:
         """A batch without chance, for validation: plain wait-k, end marks only with everything read."""
-        fixed = Collator(
-            self.tokenizer, self.source_language, self.target_language, (k,), 0, 0, 0, 0, self.target_offset
-        )
-        return fixed(pairs, np.random.default_rng(0))
+        rows = [self.encode(pair) for pair in pairs]
+        schedules = [wait_k_schedule(k, row.target_words) for row in rows]
+        for schedule in schedules:
+            schedule[-1] = EVERYTHING
+        return self.batch(rows, schedules, [False] * len(rows))
 
     def lengths(self, pair: tuple[str, str]) -> tuple[int, int]:
         """Tokens of the two halves of a pair's row, prompt, end and start marks included."""
@@ -112,49 +121,48 @@ class Collator:
         )
         return len(self.tokenizer.prompt_ids) + source + 1, target + len(self.tokenizer.start_ids)
 
-    def _row(self, source: str, target: str, rng: np.random.Generator) -> tuple[Half, Half, list[int]]:
-        if rng.random() < self.recogniser_share:
-            source = as_recognised(source) or source
+    def encode(self, pair: tuple[str, str]) -> TokenRow:
+        """The tokens of a pair, each word encoded alone."""
+        tokenizer, (source, target) = self.tokenizer, pair
         source_words, target_words = units(source, self.source_language), units(target, self.target_language)
-        late = rng.random() < self.late_end_share
-        schedule = self._schedule(len(source_words), len(target_words), rng)
-        if rng.random() >= self.early_end_share:
-            schedule[-1] = EVERYTHING
-        encode = self.tokenizer.encode_word
-        pieces = [encode(word, i == 0) for i, word in enumerate(source_words)]
-        prompt = self.tokenizer.prompt_ids
-        source_half = Half(
-            prompt + [token for word in pieces for token in word] + [self.tokenizer.end_id],
-            [0] * len(prompt) + [i for i, word in enumerate(pieces, 1) for _ in word] + [len(source_words) + late],
+        pieces = [tokenizer.encode_word(word, i == 0) for i, word in enumerate(source_words)]
+        labels = [tokenizer.encode_word(word, i == 0) for i, word in enumerate(target_words)]
+        tokens = [token for word in labels for token in word]
+        opening = len(tokenizer.start_ids) - 1  # start ids that see what the first word sees, and predict nothing
+        return TokenRow(
+            [*tokenizer.prompt_ids, *(token for word in pieces for token in word), tokenizer.end_id],
+            [0] * len(tokenizer.prompt_ids) + [i for i, word in enumerate(pieces, 1) for _ in word] + [len(pieces)],
+            tokenizer.start_ids + tokens,
+            [IGNORE] * opening + tokens + [tokenizer.end_id],
+            [0] * opening + [i for i, word in enumerate(labels) for _ in word] + [len(labels)],
+            len(source_words),
+            len(target_words),
         )
-        pieces = [encode(word, i == 0) for i, word in enumerate(target_words)]
-        tokens = [token for word in pieces for token in word]
-        budgets = [int(schedule[i]) for i, word in enumerate(pieces) for _ in word] + [int(schedule[-1])]
-        start = self.tokenizer.start_ids
-        target_half = Half(start + tokens, [budgets[0]] * (len(start) - 1) + budgets)
-        return source_half, target_half, [IGNORE] * (len(start) - 1) + tokens + [self.tokenizer.end_id]
 
-    def _schedule(self, source_words: int, target_words: int, rng: np.random.Generator) -> np.ndarray:
+    def _draw(self, row: TokenRow, rng: np.random.Generator) -> tuple[bool, np.ndarray]:
+        """Whether the end of source comes late, and the read budgets (target_words + 1,), of one row."""
+        late = rng.random() < self.late_end_share
         k = self.wait_ks[int(rng.integers(len(self.wait_ks)))]
         if rng.random() < self.random_share:
-            return random_schedule(rng, source_words, target_words, self.max_lag)
-        return wait_k_schedule(k, target_words)
+            schedule = random_schedule(rng, row.source_words, row.target_words, self.max_lag)
+        else:
+            schedule = wait_k_schedule(k, row.target_words)
+        if rng.random() >= self.early_end_share:
+            schedule[-1] = EVERYTHING
+        return late, schedule
 
-    def _pad(self, sources: list[Half], targets: list[Half], labels: list[list[int]]) -> Batch:
-        widths = max(len(half.ids) for half in sources), max(len(half.ids) for half in targets)
-        shape = len(sources), sum(widths)
+    def batch(self, rows: Sequence[TokenRow], schedules: Sequence[np.ndarray], late: Sequence[bool]) -> Batch:
+        """A padded batch of rows; schedules: read budgets (target_words + 1,) of each; late: its end-of-source mark."""
+        widths = max(len(row.source) for row in rows), max(len(row.target) for row in rows)
+        shape = len(rows), sum(widths)
         ids, kind, read = (np.zeros(shape, np.int64) for _ in range(3))
-        padded = np.full((shape[0], widths[1]), IGNORE, np.int64)
-        for row, (source, target, label) in enumerate(zip(sources, targets, labels, strict=True)):
-            for half, first, what in ((source, 0, SOURCE), (target, widths[0], TARGET)):
-                span = slice(first, first + len(half.ids))
-                ids[row, span], kind[row, span], read[row, span] = half.ids, what, half.read
-            padded[row, : len(label)] = label
+        labels = np.full((shape[0], widths[1]), IGNORE, np.int64)
+        for i, (row, schedule) in enumerate(zip(rows, schedules, strict=True)):
+            source, target = slice(len(row.source)), slice(widths[0], widths[0] + len(row.target))
+            ids[i, source], kind[i, source], read[i, source] = row.source, SOURCE, row.needed
+            read[i, len(row.source) - 1] += late[i]
+            ids[i, target], kind[i, target], read[i, target] = row.target, TARGET, schedule[row.word]
+            labels[i, : len(row.label)] = row.label
         order = np.broadcast_to(np.concatenate([np.arange(width) for width in widths]), shape)
         positions = order + np.where(kind == TARGET, self.target_offset, 0)
-        return Batch(ids, positions, padded, Entries(kind, order, read))
-
-
-def as_recognised(text: str) -> str:
-    """The text as a speech recogniser gives it: lower case, no punctuation outside words and numbers."""
-    return " ".join(re.sub(r"(?<!\w)[^\w\s]+|[^\w\s]+(?!\w)|[^\w\s.,:'’-]", " ", text.lower()).split())
+        return Batch(ids, positions, labels, Entries(kind, order, read))

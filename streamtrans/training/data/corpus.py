@@ -18,7 +18,7 @@ class Corpus:
 
 
 def read_corpus(config: TrainConfig) -> Corpus:
-    """Reads and filters the data, and parts off the validation pairs: every n-th, or those of a place of their own.
+    """Reads and filters the data, and parts off the validation pairs: every n-th, or a file of their own.
 
     Raises DataError for files that cannot be read, and where no pair is left.
     """

@@ -1,6 +1,7 @@
 """Sentence pairs: filtered with counts of what was dropped and why, and put into batches of like length."""
 
 import queue
+import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -11,15 +12,15 @@ from typing import TypeVar
 import numpy as np
 
 from streamtrans.text.words import units
+from streamtrans.training.data.mixing import Mixture, Pair
 
-Pair = tuple[str, str]
 T = TypeVar("T")
 S = TypeVar("S")
 
 
 @dataclass
 class Filters:
-    """What is left out: excluded domains, empty sides, damaged text, too many words, unlikely lengths, duplicates.
+    """Leaves out pairs: excluded domains, empty sides, damaged text, too many words, unlikely lengths, duplicates.
 
     max_words: of the longer side. max_ratio: longer side over shorter side in characters, where 10 characters more are
     always allowed. languages: of source and target, which decide what a word is.
@@ -57,7 +58,7 @@ class Filters:
         return "duplicate" if (source, target) in self._seen else ""
 
     def summary(self) -> str:
-        """What was dropped and why, most frequent first; "nothing" if so."""
+        """The numbers of dropped pairs with the reason, most frequent first, or "nothing"."""
         return ", ".join(f"{number} {reason}" for reason, number in self.dropped.most_common()) or "nothing"
 
 
@@ -70,47 +71,74 @@ class Position:
     batch: int = 0
 
 
+CHUNK = 32_768
+"""Rows that are cut into batches of like length together."""
+
+
 def batches(
     pairs: Sequence[Pair],
     lengths: Callable[[Pair], tuple[int, int]],
     max_tokens: int,
     seed: int,
     start: Position | None = None,
-    chunk_size: int = 32_768,
+    mixture: Mixture | None = None,
+    chunk_size: int = CHUNK,
 ) -> Iterator[tuple[Position, list[Pair], np.random.Generator]]:
-    """Endless batches of pairs of like length; yields where to go on after it, the pairs, and the batch's own rng.
+    """Endless batches of rows of like length; yields where to go on after it, the rows, and the batch's own rng.
 
-    Each epoch is shuffled, cut into chunks, and each chunk cut into batches of at most `max_tokens` tokens, padding
-    included; `lengths` gives the tokens of both sides of a pair. Everything follows from seed and position.
+    Each epoch is shuffled, cut into chunks, made into rows by `mixture`, and each chunk is cut into batches of at most
+    `max_tokens` tokens, padding included; `lengths` gives the tokens of both sides of a row. Everything follows from
+    seed and position.
     """
-    at = start or Position()
-    for epoch in count(at.epoch):
+    start = start or Position()
+    for epoch, chunk, rows in chunks(pairs, seed, start, mixture or Mixture(), chunk_size):
+        cut = by_length([lengths(row) for row in rows], max_tokens)
+        for place, batch, rng in shuffled(cut, epoch, chunk, seed, start):
+            yield place, [rows[i] for i in batch], rng
+
+
+def chunks(
+    pairs: Sequence[Pair], seed: int, start: Position, mixture: Mixture, size: int = CHUNK
+) -> Iterator[tuple[int, int, list[Pair]]]:
+    """Endless chunks of rows, from the one that `start` is in on; yields epoch, number in the epoch, and rows."""
+    for epoch in count(start.epoch):
         order = np.random.default_rng((seed, epoch)).permutation(len(pairs))
-        firsts = range(0, len(order), chunk_size)
-        for chunk in range(at.chunk if epoch == at.epoch else 0, len(firsts)):
-            rows = [pairs[i] for i in order[firsts[chunk] : firsts[chunk] + chunk_size]]
-            cut = _by_length(rows, [lengths(row) for row in rows], max_tokens)
-            shuffled = np.random.default_rng((seed, epoch, chunk)).permutation(len(cut))
-            first = at.batch if (epoch, chunk) == (at.epoch, at.chunk) else 0
-            for number in range(first, len(cut)):
-                rng = np.random.default_rng((seed, epoch, chunk, number))
-                yield Position(epoch, chunk, number + 1), cut[shuffled[number]], rng
+        for chunk in range(start.chunk if epoch == start.epoch else 0, -(-len(order) // size)):
+            which = order[chunk * size : (chunk + 1) * size].tolist()
+            yield epoch, chunk, mixture.rows(pairs, which, random.Random(f"{seed} {epoch} {chunk}"))
 
 
-def _by_length(rows: list[Pair], lengths: list[tuple[int, int]], max_tokens: int) -> list[list[Pair]]:
-    """Sorted by source length, and by target length within a band of source lengths: the two halves pad separately."""
+def shuffled(
+    cut: Sequence[list[int]], epoch: int, chunk: int, seed: int, start: Position
+) -> Iterator[tuple[Position, list[int], np.random.Generator]]:
+    """The batches of a chunk in random order, without those before `start`; yields as `batches`, rows by index."""
+    order = np.random.default_rng((seed, epoch, chunk)).permutation(len(cut))
+    first = start.batch if (epoch, chunk) == (start.epoch, start.chunk) else 0
+    for number in range(first, len(cut)):
+        yield (
+            Position(epoch, chunk, number + 1),
+            cut[order[number]],
+            np.random.default_rng((seed, epoch, chunk, number)),
+        )
+
+
+def by_length(lengths: Sequence[tuple[int, int]], max_tokens: int) -> list[list[int]]:
+    """Cuts rows, given by the tokens of their halves, into batches of indices.
+
+    Sorted by source length, and by target length within a band of source lengths: the two halves pad separately.
+    """
     batch_count = max(1.0, sum(map(sum, lengths)) / max_tokens)
-    band = -(-len(rows) // round(batch_count**0.5))
-    by_source = sorted(range(len(rows)), key=lambda i: (lengths[i], rows[i]))
-    cut: list[list[Pair]] = []
-    for first in range(0, len(rows), band):
+    band = -(-len(lengths) // round(batch_count**0.5))
+    by_source = sorted(range(len(lengths)), key=lengths.__getitem__)
+    cut: list[list[int]] = []
+    for first in range(0, len(lengths), band):
         widest_source = widest_target = max_tokens  # the first row of a band opens a batch
-        for i in sorted(by_source[first : first + band], key=lambda i: (lengths[i][::-1], rows[i])):
+        for i in sorted(by_source[first : first + band], key=lambda i: lengths[i][::-1]):
             widest_source, widest_target = max(widest_source, lengths[i][0]), max(widest_target, lengths[i][1])
             if not cut or (widest_source + widest_target) * (len(cut[-1]) + 1) > max_tokens:
                 cut.append([])
                 widest_source, widest_target = lengths[i]
-            cut[-1].append(rows[i])
+            cut[-1].append(i)
     return cut
 
 

@@ -30,7 +30,7 @@ def rendered(prompt: "Prompt", tokenizer: Tokenizer, directory: Path) -> dict[st
 
 
 def _chat(message: str, directory: Path) -> tuple[str, str]:
-    """What a checkpoint's chat template puts before the source in the message, and between it and the answer."""
+    """The text that a checkpoint's chat template puts before the source, and between it and the answer."""
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")  # it would advise to install PyTorch
     from transformers import PreTrainedTokenizerFast
 

@@ -16,7 +16,7 @@ from streamtrans.training.data.dataset import Filters, Pair
 if TYPE_CHECKING:
     from streamtrans.training.config import Files
 
-Row = tuple[str, str, str]
+Record = tuple[str, str, str]
 """Source, target, and the domain or ""."""
 
 
@@ -37,19 +37,14 @@ def read_pairs(files: "Files", filters: Filters) -> list[Pair]:
     return _kept(rows, filters, where)
 
 
-def read_tsv(path: str | Path, filters: Filters, source: str, target: str) -> list[Pair]:
-    """Pairs of a tab-separated file (plain, .gz or .xz) with a header that names the columns `source` and `target`.
-
-    A column `domain` is used by the filters. Raises DataError with file and line for a missing column or field, and
-    for text that is not UTF-8.
-    """
-    return _kept(_tsv(path, source, target), filters, str(path))
-
-
 def sample_tsv(path: str | Path, filters: Filters, columns: tuple[str, str], most: int, seed: int = 0) -> list[Pair]:
-    """As `read_tsv`, but of at most so many rows, drawn at random before the filters; columns: source, target."""
+    """Pairs of at most `most` rows of a tab-separated file, drawn at random before the filters.
+
+    columns: the names, in its header, of source and target; a column `domain` is used by the filters. Raises DataError
+    with file and line as `columns_of`.
+    """
     rng = np.random.default_rng(seed)
-    drawn: list[Row] = []
+    drawn: list[Record] = []
     for number, row in enumerate(_tsv(path, *columns)):  # reservoir sampling: a table need not fit into memory
         if len(drawn) < most:
             drawn.append(row)
@@ -58,7 +53,7 @@ def sample_tsv(path: str | Path, filters: Filters, columns: tuple[str, str], mos
     return _kept(iter(drawn), filters, str(path))
 
 
-def _kept(rows: Iterator[Row], filters: Filters, where: str) -> list[Pair]:
+def _kept(rows: Iterator[Record], filters: Filters, where: str) -> list[Pair]:
     pairs = []
     for source, target, domain in rows:
         pair = source.strip(), target.strip()
@@ -109,11 +104,11 @@ def columns_of(path: str | Path, names: Sequence[str], optional: Sequence[str] =
         yield ["" if place is None else cells[place] for place in places]
 
 
-def _tsv(path: str | Path, source: str, target: str) -> Iterator[Row]:
+def _tsv(path: str | Path, source: str, target: str) -> Iterator[Record]:
     return ((row[0], row[1], row[2]) for row in columns_of(path, [source, target], ["domain"]))
 
 
-def _texts(source: Path, target: Path) -> Iterator[Row]:
+def _texts(source: Path, target: Path) -> Iterator[Record]:
     sources, targets = lines_of(source), lines_of(target)
     count = 0
     for count, line in enumerate(sources, 1):
@@ -126,7 +121,7 @@ def _texts(source: Path, target: Path) -> Iterator[Row]:
         raise DataError(f"{source} has {count} lines, {target} has {count + rest}; they must be parallel")
 
 
-def _jsonl(path: str | Path, source: str, target: str) -> Iterator[Row]:
+def _jsonl(path: str | Path, source: str, target: str) -> Iterator[Record]:
     for number, line in enumerate(lines_of(path), 1):
         where = f"{path}:{number}"
         try:
@@ -136,7 +131,7 @@ def _jsonl(path: str | Path, source: str, target: str) -> Iterator[Row]:
         yield _text(row, source, where), _text(row, target, where), str(row.get("domain", ""))
 
 
-def _dataset(files: "Files") -> Iterator[Row]:
+def _dataset(files: "Files") -> Iterator[Record]:
     try:
         from datasets import load_dataset
     except ImportError as error:

@@ -12,18 +12,13 @@ from streamtrans.errors import DataError, UsageError
 from streamtrans.training.data.dataset import Filters, Pair
 from streamtrans.training.data.sources import columns_of, lines_of, open_packed
 from streamtrans.training.distillation.monotone import Monotonicity
-from streamtrans.training.distillation.teachers import translate_chunk
+from streamtrans.training.distillation.teachers import Teacher
 from streamtrans.training.files import replacing
-
-CHUNK = 500
-"""Sentences that one run of the teacher's program gets: what is lost when it is killed, and shares its start-up."""
-
-Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True)
 class Distilled:
-    """What came out: pairs written, what was dropped and why, and the mean monotonicity of what was written."""
+    """A finished table: pairs written, pairs dropped and why, in words, mean monotonicity of the written ones."""
 
     written: int
     dropped: str
@@ -31,7 +26,7 @@ class Distilled:
 
 
 def read_sentences(path: Path, column: str | None = None) -> list[str]:
-    """The sentences of a text, one a line, or of a column of a table; plain, .gz or .xz; empty ones left out.
+    """The sentences of a text, one per line, or of a column of a table; plain, .gz or .xz; empty ones left out.
 
     Raises DataError for a file that cannot be read, has no such column, or has no sentence.
     """
@@ -45,14 +40,11 @@ def read_sentences(path: Path, column: str | None = None) -> list[str]:
 class Distillation:
     """Translations that are written to OUTPUT.partial as they come, and to OUTPUT when all are there."""
 
-    def __init__(self, sentences: list[str], output: Path, command: list[str]):
-        """Takes up what an earlier run has left. UsageError if that was made of other sentences or by another program.
-
-        command: the teacher's program with its arguments.
-        """
-        self.sentences, self.output, self.command = sentences, output, command
+    def __init__(self, sentences: list[str], output: Path, teacher: Teacher):
+        """Goes on with an earlier run. UsageError if that was made of other sentences or by another teacher."""
+        self.sentences, self.output, self.teacher = sentences, output, teacher
         self.partial = output.with_name(output.name + ".partial")
-        self._title = json.dumps(command)  # the first line of the partial file
+        self._title = json.dumps(list(teacher.title))  # the first line of the partial file
         self.done = self._taken_up() if self.partial.exists() else 0
 
     def _taken_up(self) -> int:
@@ -69,17 +61,18 @@ class Distillation:
             file.truncate(len(whole))
         return len(rows)
 
-    def translate(self, processes: int, advance: Advance = lambda number: None) -> None:
-        """Translates what is not done yet, in order, `processes` runs of the program at a time.
+    def translate(self, processes: int, advance: Callable[[int], None] = lambda number: None) -> None:
+        """Translates the rest, in order, `processes` chunks at a time where the teacher works side by side.
 
-        advance: is told how many sentences more are done. Raises DataError if the teacher fails; what is done stays.
+        advance: is told the number of sentences of each finished chunk. Raises DataError if the teacher fails; finished
+        chunks stay.
         """
-        firsts = range(self.done, len(self.sentences), CHUNK)
-        chunks = iter([self.sentences[first : first + CHUNK] for first in firsts])
+        size, processes = self.teacher.chunk, processes if self.teacher.side_by_side else 1
+        chunks = iter([self.sentences[first : first + size] for first in range(self.done, len(self.sentences), size)])
         with open(self.partial, "a", encoding="utf-8") as file, ThreadPoolExecutor(processes) as pool:
             if not file.tell():
                 file.write(self._title + "\n")
-            coming = ((chunk, pool.submit(translate_chunk, self.command, chunk)) for chunk in chunks)
+            coming = ((chunk, pool.submit(self.teacher.translate, chunk)) for chunk in chunks)
             running = deque(islice(coming, 2 * processes))  # twice as many, so that no process waits for the writing
             try:
                 while running:

@@ -1,4 +1,4 @@
-"""How much of a translation can be said early: a word alignment from co-occurrence, and a score from it.
+"""Monotonicity, the share of a translation that can be said early: word alignment by co-occurrence, and a score.
 
 A simultaneous translator that stays LAG words behind can say a target word without guessing if the source word it
 translates has been read by then. The score is the share of such words. Which source word that is, is estimated from

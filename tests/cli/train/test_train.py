@@ -204,6 +204,23 @@ def test_missing_packages_are_named(whole):
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_without_torch_its_trainer_is_refused_in_a_line(whole, tmp_path):
+    hide = "import sys; sys.modules['torch'] = None; from streamtrans.cli.app import main; main()"
+    arguments = ["train", "-c", str(whole[0]), "trainer=torch", f"run={tmp_path / 'run'}"]
+    done = subprocess.run([sys.executable, "-c", hide, *arguments], capture_output=True, text=True, env=ENVIRONMENT)
+    assert done.returncode == 2
+    assert done.stderr == "streamtrans: this needs PyTorch: pip install torch\n"
+
+
+def test_the_clock_may_end_a_run(whole, tmp_path):
+    done = command("train", "-c", whole[0], "optimiser.steps=null", "optimiser.seconds=0.5", f"run={tmp_path / 'run'}")
+    assert done.returncode == 0, done.stderr
+    rows = log(tmp_path / "run")
+    assert 0 < len(rows) < 60
+    assert "nll_3" in rows[-1]
+    assert (tmp_path / "run" / "best").is_dir()
+
+
 def test_from_pairs_to_a_live_translation(tmp_path):
     """The README's commands on a small scale: what was seen in training comes out word by word."""
     config = toy_config(

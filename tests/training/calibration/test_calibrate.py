@@ -10,10 +10,17 @@ import numpy as np
 import pytest
 
 from streamtrans.engine.translator import load
-from streamtrans.errors import DataError
+from streamtrans.errors import DataError, ModelError
 from streamtrans.models.loading import load_checkpoint
 from streamtrans.models.qwen2_streaming.model import ModelArgs
-from streamtrans.models.qwen2_streaming.regret_head import FILE, RECENT, RegretHead, load_regret_head
+from streamtrans.models.qwen2_streaming.regret_head import (
+    FILE,
+    RECENT,
+    RegretHead,
+    fingerprint,
+    load_regret_head,
+    save_regret_head,
+)
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import AlignAtt, Learned, WaitK
 from streamtrans.policies.base import Action, Regret
@@ -21,9 +28,16 @@ from streamtrans.runtime import mx
 from streamtrans.text.tokenizer import load_tokenizer
 from streamtrans.training.calibration.alignment_heads import Looks, find_heads
 from streamtrans.training.calibration.auc import auc
-from streamtrans.training.calibration.calibrate import Calibration, calibrate, write_calibrated
-from streamtrans.training.calibration.decisions import PATIENCE, Moments, collator_for, label, now_and_then, word_begins
-from streamtrans.training.calibration.regret_head import Measured, Rows, fit, measure, rows_of, train_head
+from streamtrans.training.calibration.calibrate import Calibration, calibrate_checkpoint, write_calibrated
+from streamtrans.training.calibration.decisions import (
+    PATIENCE,
+    Decisions,
+    collator_for,
+    label,
+    now_and_then,
+    word_begins,
+)
+from streamtrans.training.calibration.regret_head import Examples, Measured, examples_of, fit, measure_head, train_head
 from streamtrans.training.checkpoints import write_model
 
 HEADS = load_checkpoint("en-pt").settings.alignment_heads
@@ -43,6 +57,23 @@ def checkpoint():
 @pytest.fixture(scope="module")
 def collator(checkpoint):
     return collator_for(load_tokenizer(checkpoint.directory, "sentencepiece-suffix"), checkpoint.settings)
+
+
+def test_a_head_that_was_made_for_other_weights_is_refused(tmp_path):
+    """Edition 4's head beside edition 5's weights, say: the shapes may agree, and the translation would be worse."""
+    args = load_checkpoint("en-pt").model.args
+    weights = {name: mx.ones((4,)) for name in ("model.norm.weight", "model.layers.0.self_attn.k_proj.bias")}
+    mx.save_safetensors(str(tmp_path / "model.safetensors"), weights)
+    save_regret_head(RegretHead(args.hidden_size, [(0, 0)]), tmp_path / FILE, fingerprint(tmp_path))
+    load_regret_head(tmp_path, args)
+    for name in weights:
+        mx.save_safetensors(str(tmp_path / "model.safetensors"), {**weights, name: mx.array([1, 1, 1, 1.01])})
+        with pytest.raises(
+            ModelError, match="was made for other weights than those beside it; make one with: streamtrans"
+        ):
+            load_regret_head(tmp_path, args)
+    save_regret_head(RegretHead(args.hidden_size, [(0, 0)]), tmp_path / FILE)
+    load_regret_head(tmp_path, args)  # a head of before there were fingerprints
 
 
 def test_words_begin_where_the_one_before_ends(collator):
@@ -68,7 +99,7 @@ def test_one_pass_gives_what_two_give(checkpoint, collator):
 def test_rows_are_beginnings_of_words_before_all_is_read(checkpoint, collator):
     begins = [word_begins(collator.tokenizer, target.split()) for _, target in PAIRS]
     batch = collator(PAIRS, np.random.default_rng(2))
-    rows = rows_of(checkpoint.model, Moments.of(batch, begins), HEADS)
+    rows = examples_of(checkpoint.model, Decisions.of(batch, begins), HEADS)
     read = batch.entries.read
     everything = read[:, : batch.source_length].max(axis=1)
     expected = sum(
@@ -100,7 +131,7 @@ def test_the_head_is_trained_on_what_the_engine_sees(checkpoint, collator):
 
     target = translator.translate(source, Noting(3))
     batch = replace(collator, late_end_share=0).at_k([(source, target)], 3)
-    rows = rows_of(checkpoint.model, Moments.of(batch, [word_begins(collator.tokenizer, target.split())]), HEADS)
+    rows = examples_of(checkpoint.model, Decisions.of(batch, [word_begins(collator.tokenizer, target.split())]), HEADS)
     head = load_regret_head(checkpoint.directory, checkpoint.model.args)
     expected = np.array(mx.sigmoid(head(mx.array(rows.features))))
     assert len(expected) == len(Noting.noted) >= 5
@@ -119,9 +150,9 @@ def test_a_head_learns_what_its_features_say():
     random = np.random.default_rng(0)
     features = random.normal(size=(3000, 6)).astype(np.float32)
     regret = (features[:, 0] > 0.5).astype(np.float32)
-    rows = Rows(features, regret, random.random(3000).astype(np.float32), regret > 0.5)
+    rows = Examples(features, regret, random.random(3000).astype(np.float32), regret > 0.5)
     mx.random.seed(0)
-    found = measure(fit(RegretHead(4, heads=()), rows), rows)
+    found = measure_head(fit(RegretHead(4, heads=()), rows), rows)
     assert found.auc > 0.95
     assert found.left < found.left_of_probability / 2
     assert abs(found.auc_of_probability - 0.5) < 0.1
@@ -143,7 +174,7 @@ def test_it_is_the_same_each_time_and_tells_how_far_it_is(checkpoint, collator):
 
 def test_too_few_pairs(checkpoint, collator):
     with pytest.raises(DataError, match="1 sentence pairs are too few"):
-        calibrate(checkpoint.model, collator, PAIRS[1:2], lambda number: None)
+        calibrate_checkpoint(checkpoint.model, collator, PAIRS[1:2], lambda number: None)
 
 
 def test_looking_back_counts_words():

