@@ -91,7 +91,7 @@ def read_parallel(paths: list[Path], limit: int | None = None) -> list[list[str]
     first, *others = found = [read_lines(path) for path in paths]
     for path, other in zip(paths[1:], others, strict=True):
         if len(other) != len(first):
-            raise DataError(f"{paths[0]} has {len(first)} lines and {path} {len(other)}: they must be as many")
+            raise DataError(f"{paths[0]} has {len(first)} lines, {path} has {len(other)}; they must be parallel")
     return [lines[:limit] for lines in found]
 
 

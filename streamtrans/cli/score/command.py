@@ -33,7 +33,7 @@ from streamtrans.evaluation.tradeoff import LAGS
 from streamtrans.policies import Policy, WaitK
 
 ReferencesArgument = Annotated[
-    list[Path] | None, typer.Argument(metavar="REFERENCE…", help="Their translations, a file per reference.")
+    list[Path] | None, typer.Argument(metavar="REFERENCE", help="Their translations, a file per reference.")
 ]
 SequentialOption = Annotated[
     bool, typer.Option("--sequential", help="One sentence at a time, timed: gives computation-aware latency.")

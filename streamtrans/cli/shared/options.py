@@ -161,7 +161,8 @@ def _help(key: str) -> str:
     meanings: dict[str, list[str]] = {}
     for name in owners(key):
         meanings.setdefault(options_of(POLICIES[name])[key].metadata["help"], []).append(name)
-    return "; ".join(f"{text} ({', '.join(names)})" for text, names in meanings.items()) + "."
+    said = "; ".join(f"{text[:1].lower()}{text[1:]} ({', '.join(names)})" for text, names in meanings.items())
+    return f"{said[:1].upper()}{said[1:]}."
 
 
 def _keyword(name: str, annotation: Any) -> inspect.Parameter:

@@ -198,8 +198,8 @@ def test_the_language_of_logs(here):
     [
         (["s.en"], 2, "needs SOURCE and REFERENCE"),
         (["s.en", "missing.pt"], 1, "missing.pt: No such file or directory"),
-        (["s.en", "short.pt"], 1, "s.en has 5 lines and short.pt 1"),
-        (["s.en", "short.pt", "--limit", "1"], 1, "s.en has 5 lines and short.pt 1"),
+        (["s.en", "short.pt"], 1, "s.en has 5 lines, short.pt has 1; they must be parallel"),
+        (["s.en", "short.pt", "--limit", "1"], 1, "s.en has 5 lines, short.pt has 1; they must be parallel"),
         (["s.en", "r.pt", "--wait-k", "1,0"], 2, "--wait-k is '0'"),
         (["s.en", "r.pt", "--from-log", "x"], 2, "--from-log scores what is translated already"),
         (["--from-log", "x", "--limit", "2"], 2, "no --limit with it"),

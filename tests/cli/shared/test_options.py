@@ -105,7 +105,7 @@ def test_impossible_choices_are_told_before_the_command_starts():
 def test_an_option_says_what_it_means_for_each_policy(capsys):
     assert app.run(["live", "--help"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "Least probability of the next word (confident); Most regret to expect (learned)." in shown
+    assert "Least probability of the next word (confident); most regret to expect (learned)." in shown
     assert "package.module:Class imports yours from the Python path and runs its code" in shown
     assert "Write at the latest when W words read are untranslated (confident, learned, boundary)." in shown
 
