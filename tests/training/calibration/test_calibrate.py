@@ -126,7 +126,7 @@ def test_the_head_is_trained_on_what_the_engine_sees(checkpoint, collator):
         def decide(self, state):
             action = super().decide(state)
             if action is Action.WRITE:
-                self.noted.append(state.regret)
+                self.noted.append(state.evidence["regret"])
             return action
 
     target = translator.translate(source, Noting(3))
