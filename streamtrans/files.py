@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from streamtrans.errors import DataError, StreamtransError, UsageError
+from streamtrans.text.encoding import not_utf8, utf16_order
 
 _BOM = b"\xef\xbb\xbf"
+_START = 64
+"""Bytes that tell UTF-16."""
 
 
 def decoded(lines: Iterable[bytes], name: str) -> Iterator[str]:
@@ -44,6 +47,8 @@ class Lines:
             raise DataError(f"{self._name}: {error.strerror}") from None
         if not self._first.removeprefix(_BOM):
             raise DataError(f"{self._name} is empty")
+        if order := utf16_order(self._first[:_START]):
+            raise not_utf8(self._name, order)
 
     def __iter__(self) -> Iterator[str]:
         return islice(self._decoded(), self._limit)

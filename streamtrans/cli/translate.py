@@ -14,6 +14,7 @@ from streamtrans.cli.shared.event_text import json_line
 from streamtrans.cli.shared.options import (
     AdapterOption,
     BatchSizeOption,
+    CarryOption,
     JsonOption,
     LimitOption,
     ModelOption,
@@ -43,6 +44,7 @@ def translate(
     save_log: SaveLogOption = None,
     resume: ResumeOption = False,
     limit: LimitOption = None,
+    carry: CarryOption = True,
     batch_size: BatchSizeOption = None,
     as_json: JsonOption = False,
     plain: PlainOption = False,
@@ -70,13 +72,13 @@ def translate(
     ranks.stop_together()
     _check(file, output, resume, as_json, ranks.size)
     lines = Lines(file, limit)
-    translator = load(model, adapter)
+    translator = load(model, adapter, carry)
     policy = choice.policy(translator.default_policy)
     shown = not plain and (output is not None or not sys.stdout.isatty())
     folder = RunFolder(save_log) if save_log else None
     name = save_log.resolve().name if save_log else "translating"
     run = LineRun(translator, policy, ranks, name, Pacing(batch_size), folder, shown)
-    configuration = model_record(model, adapter) | {"source": str(file)} if folder else {}
+    configuration = model_record(model, adapter) | {"source": str(file), "carry": carry} if folder else {}
     done = ranks.from_leader(lambda: _begin(run, configuration, output if resume else None))
     with _opened(output if ranks.leads else None, resume) as write:
         for number, events in run.translate(islice(iter(lines), done, None), done, count_lines(file, limit)):

@@ -93,12 +93,12 @@ class Translator:
         return events[-1].text if events else ""
 
 
-def load(model: str | Path = "en-pt", adapter: Path | None = None) -> Translator:
+def load(model: str | Path = "en-pt", adapter: Path | None = None, carry: bool = True) -> Translator:
     """The translator of an embedded model, a directory, or a Hub id; ModelError if there is none or it is damaged.
 
-    adapter: directory of a low-rank adapter to merge into it.
+    adapter: directory of a low-rank adapter to merge into it. carry: see `Translator`.
     """
     checkpoint = load_checkpoint(model, adapter=adapter)
     tokenizer = load_tokenizer(checkpoint.directory, checkpoint.settings.tokenizer, checkpoint.config)
     directory = checkpoint.adapter or checkpoint.directory
-    return Translator(checkpoint.model, tokenizer, checkpoint.settings, directory)
+    return Translator(checkpoint.model, tokenizer, checkpoint.settings, directory, carry)

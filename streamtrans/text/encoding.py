@@ -25,12 +25,11 @@ class Utf8Decoder:
         """
         if self._start is not None:
             self._start += data[: _LOOKED_AT - len(self._start)]
-            order = _utf16_order(self._start)
+            order = utf16_order(self._start)
             if order or len(self._start) == _LOOKED_AT:
                 self._start = None
             if order:
-                convert = f"convert it with: iconv -f UTF-16{order} -t UTF-8"
-                return "", DataError(f"the input is UTF-16, not UTF-8; {convert}")
+                return "", not_utf8("the input", order)
         try:
             return self._decoder.decode(data, final), None
         except UnicodeDecodeError as error:
@@ -40,7 +39,12 @@ class Utf8Decoder:
             return text, DataError(f"the input is not UTF-8: byte 0x{byte:02x} ({error.reason})")
 
 
-def _utf16_order(start: bytes) -> str:
+def not_utf8(name: str, order: str) -> DataError:
+    """The complaint about a text that is UTF-16 of this byte order."""
+    return DataError(f"{name} is UTF-16, not UTF-8; convert it with: iconv -f UTF-16{order} -t UTF-8")
+
+
+def utf16_order(start: bytes) -> str:
     """LE or BE for the first bytes of UTF-16, else "": half of its mark is enough, which UTF-8 never has."""
     if start[:2] in (b"\xff", codecs.BOM_UTF16_LE):
         return "LE"

@@ -11,13 +11,14 @@ from streamtrans.cli.live.signals import SignalInbox
 from streamtrans.cli.shared.event_text import Words, Writer, json_line
 from streamtrans.cli.shared.options import (
     AdapterOption,
+    CarryOption,
     JsonOption,
     ModelOption,
     PlainOption,
     PolicyChoice,
     takes_policy,
 )
-from streamtrans.cli.shared.stderr import CutWarning
+from streamtrans.cli.shared.stderr import COPIED, CUT, OnceWarning
 from streamtrans.errors import DataError, UsageError
 from streamtrans.policies import revises
 
@@ -39,6 +40,7 @@ def live(
     pause: Annotated[
         float | None, typer.Option("--pause", metavar="SECONDS", help="End the sentence after this much silence.")
     ] = None,
+    carry: CarryOption = True,
     as_json: JsonOption = False,
     plain: PlainOption = False,
 ) -> None:
@@ -64,7 +66,7 @@ def live(
     def open_session() -> "Session":
         from streamtrans.engine.translator import load
 
-        translator = load(model, adapter)
+        translator = load(model, adapter, carry)
         return translator.session(choice.policy(translator.default_policy))
 
     if sys.stdin.isatty():
@@ -104,7 +106,7 @@ class _Pipe:
 
     def __init__(self, session: "Session", write: Writer):
         self._session, self._write = session, write
-        self._warn = CutWarning()
+        self._warn_of_cuts, self._warn_of_copies = OnceWarning(CUT), OnceWarning(COPIED)
         self.open = False
 
     def feed(self, data: bytes, inbox: SignalInbox) -> None:
@@ -127,4 +129,5 @@ class _Pipe:
         for event in events:
             if text := self._write(event):
                 print(text, end="", flush=True)
-        self._warn(self._session.cuts)
+        self._warn_of_cuts(self._session.cuts)
+        self._warn_of_copies(self._session.foreign)

@@ -15,6 +15,7 @@ from streamtrans.cli.score.sweep import SweepOption, swept
 from streamtrans.cli.shared.options import (
     AdapterOption,
     BatchSizeOption,
+    CarryOption,
     JsonOption,
     LanguageOption,
     LimitOption,
@@ -54,6 +55,7 @@ def score(
     model: ModelOption = "en-pt",
     adapter: AdapterOption = None,
     limit: LimitOption = None,
+    carry: CarryOption = True,
     batch_size: BatchSizeOption = None,
     sequential: SequentialOption = False,
     word_ms: WordMsOption = None,
@@ -97,7 +99,7 @@ def score(
         from streamtrans.cli.shared.line_run import Pacing
 
         files = [source, *(references or [])] if source else []
-        trial = Trial(files, limit, model, adapter, Pacing(batch_size, sequential, word_ms))
+        trial = Trial(files, limit, model, adapter, carry, Pacing(batch_size, sequential, word_ms))
         policies = _policies(choice, sweep, trial.translator.default_policy)
         scored = trial.runs(policies, save_log, resume, quality, shown=not plain)
     if scored:  # else another rank has it all

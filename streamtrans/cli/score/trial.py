@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamtrans.cli.shared.line_run import LineRun, Pacing
 from streamtrans.cli.shared.recording import model_record
-from streamtrans.cli.shared.stderr import CutWarning
+from streamtrans.cli.shared.stderr import CUT, OnceWarning
 from streamtrans.errors import DataError, UsageError
 from streamtrans.evaluation.instances import Instance
 from streamtrans.evaluation.run_folder import RunFolder
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 class Trial:
     """Sources, their references (one or several each), and the model that translates them; each rank has all of it."""
 
-    def __init__(self, paths: list[Path], limit: int | None, model: str, adapter: Path | None, pacing: Pacing):
+    def __init__(
+        self, paths: list[Path], limit: int | None, model: str, adapter: Path | None, carry: bool, pacing: Pacing
+    ):
         """paths: of the source and of its references, of which the first `limit` lines are taken.
 
         Raises UsageError where one is not given, DataError as reading does.
@@ -33,24 +35,24 @@ class Trial:
             raise UsageError("score needs SOURCE and REFERENCE, or --from-log FILE")
         self.sources, *references = read_parallel(paths, limit)
         self.references = list(zip(*references, strict=True))
-        self._paths, self._model, self._adapter, self._pacing = paths, model, adapter, pacing
+        self._paths, self._model, self._adapter, self._carry, self._pacing = paths, model, adapter, carry, pacing
         self._ranks = Ranks.launched()
         self._ranks.stop_together()
-        self._warn = CutWarning(self._ranks.leads)
+        self._warn = OnceWarning(CUT, self._ranks.leads)
 
     @cached_property
     def translator(self) -> "Translator":
         """The model, loaded when it is first asked for."""
         from streamtrans.engine.translator import load
 
-        return load(self._model, self._adapter)
+        return load(self._model, self._adapter, self._carry)
 
     @cached_property
     def _configuration(self) -> dict[str, Any]:
         """Everything but the policy that the results depend on."""
         source, *references = map(str, self._paths)
         files = {"source": source, "reference": references[0] if len(references) == 1 else references}
-        clock = {"word_ms": self._pacing.word_ms, "sequential": self._pacing.sequential}
+        clock = {"word_ms": self._pacing.word_ms, "sequential": self._pacing.sequential, "carry": self._carry}
         return {**model_record(self._model, self._adapter), **files, "sentences": len(self.sources), **clock}
 
     def runs(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamtrans.cli.shared.progress import progress
 from streamtrans.cli.shared.recording import as_instance
-from streamtrans.cli.shared.stderr import CutWarning
+from streamtrans.cli.shared.stderr import CUT, OnceWarning
 from streamtrans.engine.lines import LineEngine, SequentialEngine, SpreadEngine
 from streamtrans.evaluation.clock import WORD_MS
 from streamtrans.evaluation.instances import Instance
@@ -50,7 +50,7 @@ class LineRun:
     pacing: Pacing = field(default_factory=Pacing)
     folder: RunFolder | None = None
     shown: bool = True
-    warn: CutWarning = field(default_factory=CutWarning)
+    warn: OnceWarning = field(default_factory=lambda: OnceWarning(CUT))
     instances: list[Instance] = field(default_factory=list)
 
     def begin(self, configuration: dict[str, Any], resume: bool, most: int | None = None) -> int:

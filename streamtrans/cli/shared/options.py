@@ -37,6 +37,10 @@ ModelOption = Annotated[
 AdapterOption = Annotated[
     Path | None, typer.Option("--adapter", metavar="DIR", help="A low-rank adapter to put on the model.")
 ]
+CarryOption = Annotated[
+    bool,
+    typer.Option("--carry/--no-carry", help="Copy addresses, tags, emoji and the like letter for letter."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable JSON on standard output.")]
 PlainOption = Annotated[bool, typer.Option("--plain", help="No colours, no redrawing.")]
 LimitOption = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Only the first N sentences.")]

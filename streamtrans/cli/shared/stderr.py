@@ -3,6 +3,7 @@
 import sys
 
 CUT = "a sentence was too long for the model; it is translated in parts"
+COPIED = "words in a script that the source language does not use were copied"
 
 
 def say(text: str) -> None:
@@ -16,14 +17,14 @@ def warn(message: str) -> None:
     say(f"streamtrans: warning: {message}")
 
 
-class CutWarning:
-    """Warns, once, that a sentence was cut."""
+class OnceWarning:
+    """Warns of something, the first time that it has happened."""
 
-    def __init__(self, shown: bool = True):
-        self._due = shown
+    def __init__(self, message: str, shown: bool = True):
+        self._message, self._due = message, shown
 
-    def __call__(self, cuts: int) -> None:
-        """cuts: the number of times that an input was cut, so far."""
-        if cuts and self._due:
+    def __call__(self, count: int) -> None:
+        """count: the number of times that it has happened so far."""
+        if count and self._due:
             self._due = False
-            warn(CUT)
+            warn(self._message)

@@ -188,3 +188,24 @@ def test_live_imports_no_heavy_library():
     assert done.returncode == 0
     assert "mlx" in imported
     assert not imported & {"mlx_lm", "transformers", "torch", "sacrebleu", "rich", "huggingface_hub"}
+
+
+def test_words_of_another_script_are_copied_and_said_so():
+    done = run("live", text="Привет мир. How are you?\n")
+    assert done.returncode == 0
+    assert "Привет мир." in done.stdout
+    assert done.stderr.count("were copied") == 1
+
+
+def test_carrying_can_be_turned_off():
+    line = "Copied %d of %s files to {folder}.\n"
+    kept, left = run("live", text=line), run("live", "--no-carry", text=line)
+    assert all(part in kept.stdout for part in ("%d", "%s", "{folder}"))
+    assert left.stdout != kept.stdout
+
+
+@pytest.mark.parametrize("command", [["live"], ["translate", "-"]])
+def test_utf16_without_a_mark_is_named(command):
+    done = run(*command, text="Good morning, my friend.\n".encode("utf-16-le"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "is UTF-16, not UTF-8; convert it with: iconv -f UTF-16LE -t UTF-8" in done.stderr

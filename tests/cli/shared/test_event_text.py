@@ -9,7 +9,7 @@ from streamtrans.cli.live.display import EchoDisplay, LiveDisplay
 from streamtrans.cli.live.screen import Screen
 from streamtrans.cli.live.worker import Cut, Opened, Task, Worker
 from streamtrans.cli.shared.event_text import Words, between, json_line
-from streamtrans.cli.shared.stderr import CUT, CutWarning
+from streamtrans.cli.shared.stderr import CUT, OnceWarning
 from streamtrans.engine.events import Done, End, Read, Revise, Write
 from streamtrans.policies import WaitK
 
@@ -131,11 +131,11 @@ def test_the_live_view_keeps_a_warning_above():
 
 
 def test_the_warning_of_long_sentences_comes_once_and_at_once(capsys):
-    warn = CutWarning()
+    warn = OnceWarning(CUT)
     told = []
     for cuts in (0, 1, 1, 2):
         warn(cuts)
         told.append(capsys.readouterr().err)
     assert told == ["", f"streamtrans: warning: {CUT}\n", "", ""]
-    CutWarning(shown=False)(1)
+    OnceWarning(CUT, shown=False)(1)
     assert capsys.readouterr().err == ""
