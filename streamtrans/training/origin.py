@@ -36,10 +36,10 @@ def fixed(config: TrainConfig, pairs: int) -> dict[str, str]:
     """Settings that a run keeps when it goes on, else the place in the data and the shapes would lose their meaning."""
     values = config.model_dump(mode="json")
     kept = {"model": values["model"], "lora": values["lora"], "seed": values["seed"], "pairs": pairs}
+    kept["trainer"] = values["trainer"]
     kept |= {f"data.{name}": values["data"][name] for name in ("source_language", "target_language")}
     kept |= {f"optimiser.{name}": values["optimiser"][name] for name in ("name", "batch_tokens")}
     kept |= {"prompt": values["prompt"]} if config.prompt else {}
-    kept |= {"trainer": config.trainer} if config.trainer != "mlx" else {}
     return {name: json.dumps(value) for name, value in kept.items()}
 
 

@@ -42,7 +42,7 @@ class Progress:
         """Reads state.json; DataError if it is not one, UsageError where the run had other values of what is fixed."""
         try:
             state = json.loads((last / "state.json").read_text(encoding="utf-8"))
-            before = dict(state["fixed"])
+            before = {"trainer": '"mlx"', **state["fixed"]}  # runs from before there was a choice
             best = math.inf if state["best"] is None else float(state["best"])
             found = cls(int(state["step"]), Position(**state["place"]), best, before, float(state.get("seconds", 0)))
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -26,6 +26,7 @@ class TorchQwen2:
         self.heads, self.kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
         self.width = config["hidden_size"] // self.heads
         self.theta = rope_theta(config)
+        self.on_cpu = next(iter(masters.values())).device.type == "cpu"
         self.members = dict(self._working_names())
         self.working: dict[str, Any] = {}
         for name, members in self.members.items():
@@ -66,7 +67,7 @@ class TorchQwen2:
     def loss(self, batch: TensorBatch, smoothing: float = 0.0) -> tuple[Any, Any]:
         """The objective and the negative log-likelihood, both summed over the labels: f32 scalars."""
         hidden, labels = self._hidden(batch).flatten(0, 1), batch.labels.flatten()
-        if hidden.device.type == "cpu":  # elsewhere a shape that follows from values would wait for the device
+        if self.on_cpu:  # elsewhere a shape that follows from values would wait for the device
             hidden, labels = hidden[labels != IGNORE], labels[labels != IGNORE]
         logits = F.linear(hidden, self.working["model.embed_tokens.weight"]).float()
         likelihood = F.cross_entropy(logits, labels, reduction="sum", ignore_index=IGNORE)
@@ -106,7 +107,7 @@ class TorchQwen2:
         cos, sin = rotation
         left, right = qk.chunk(2, -1)
         q, k = torch.cat([left * cos - right * sin, right * cos + left * sin], -1).split([self.heads, self.kv_heads], 1)
-        attend = _by_products if x.device.type == "cpu" else _by_kernel
+        attend = _by_products if self.on_cpu else _by_kernel
         out = attend(q[:, :, first:], k, v, bias[:, :, first:])
         return out.transpose(1, 2).reshape(batch, length - first, -1)
 

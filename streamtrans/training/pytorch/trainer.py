@@ -32,6 +32,9 @@ from streamtrans.training.pytorch.stream import BatchStream, Encoder
 UNSETTLED = 20
 """Updates that a GPU may be behind: to ask it for a loss after each would leave it idle in between."""
 
+MANY = 100_000
+"""Pairs above which a GPU's batches are encoded by processes: for fewer they would not be worth their start."""
+
 VALIDATION_BATCH = 64
 
 
@@ -42,6 +45,7 @@ class TorchTrainer:
         """Loads the checkpoint to start from, or goes on from `run`/last. UsageError if that was another run."""
         self.config, self.origin, self.run, self.ranks = config, origin, run, ranks
         self.device = chosen_device(config.device)
+        self.on_cpu = self.device.type == "cpu"
         if self.device.type == "cuda":
             torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for each shape
         self.progress = Progress(fixed=fixed(config, pairs))
@@ -83,11 +87,12 @@ class TorchTrainer:
 
     def batches(self, corpus: Corpus) -> Iterator[Work]:
         """Endless batches from `progress.place` on."""
-        origin, gpu = self.origin, self.device.type != "cpu"
-        encoder = Encoder(origin.collator, self.config.optimiser.batch_tokens, ALIGNED if gpu else 1)
+        origin = self.origin
+        encoder = Encoder(origin.collator, self.config.optimiser.batch_tokens, 1 if self.on_cpu else ALIGNED)
         tokenizer = partial(load_tokenizer, origin.directory, origin.config["streamtrans"]["tokenizer"], origin.config)
         # A GPU is faster than one process encodes; on a CPU more of them would take its cores away.
-        processes = min(8, (os.cpu_count() or 1) - 1) if gpu and len(corpus.pairs) > 100_000 else 0
+        many = not self.on_cpu and len(corpus.pairs) > MANY
+        processes = min(8, (os.cpu_count() or 1) - 1) if many else 0
         stream = BatchStream(encoder, origin.mixture, self.config.seed, self.device, processes, tokenizer)
         for drawn in stream.batches(corpus.pairs, self.progress.place):
             rows, which = drawn.rows, drawn.which
@@ -118,7 +123,7 @@ class TorchTrainer:
             torch._foreach_lerp_(list(self.average.values()), masters, 1 - settings.kept(step))
         self.progress.step, self.progress.place = step + 1, work.place
         self._unsettled.append((step + 1, work, likelihood, norm))
-        if len(self._unsettled) >= (1 if self.device.type == "cpu" else UNSETTLED):
+        if len(self._unsettled) >= (1 if self.on_cpu else UNSETTLED):
             self.settle()
         return likelihood, stop
 
@@ -149,7 +154,7 @@ class TorchTrainer:
         if self.average:
             model = TorchQwen2(self.origin.config, self.average, self.model.dtype)
         flat = FlatRows.of([collator.encode(pair) for pair in sorted(pairs, key=collator.lengths)])
-        aligned = 1 if self.device.type == "cpu" else ALIGNED
+        aligned = 1 if self.on_cpu else ALIGNED
         rows, found = DeviceRows(flat, self.device, collator.target_offset, aligned), {}
         parts = [np.arange(i, min(i + VALIDATION_BATCH, len(pairs))) for i in range(0, len(pairs), VALIDATION_BATCH)]
         with torch.no_grad(), self._naming_what_to_lower():

@@ -216,7 +216,6 @@ def test_the_clock_may_end_a_run(whole, tmp_path):
     done = command("train", "-c", whole[0], "optimiser.steps=null", "optimiser.seconds=0.5", f"run={tmp_path / 'run'}")
     assert done.returncode == 0, done.stderr
     rows = log(tmp_path / "run")
-    assert 0 < len(rows) < 60
     assert "nll_3" in rows[-1]
     assert (tmp_path / "run" / "best").is_dir()
 

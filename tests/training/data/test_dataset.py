@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamtrans.training.data.dataset import Filters, Position, batches, prefetched
+from streamtrans.training.data.mixing import Mixture
 
 PAIRS = [("a " * (1 + i % 7) + str(i), "b " * (1 + i % 5) + str(i)) for i in range(103)]
 
@@ -98,6 +99,20 @@ def test_going_on_from_a_position_gives_the_same_batches(after, chunk):
     whole = told(batches(PAIRS, lengths, 60, 3, chunk_size=chunk), after + 20)
     start = whole[after - 1][0] if after else Position()
     assert told(batches(PAIRS, lengths, 60, 3, start, chunk_size=chunk), 20) == whole[after:]
+
+
+def test_rows_are_mixed_anew_in_each_epoch_and_the_same_when_gone_on_with():
+    mixture = Mixture("en", "de", concat_share=0.4, copy_word_share=0.3)
+
+    def told(count, start=None):
+        return [(place, rows) for place, rows, _ in islice(batches(PAIRS, lengths, 60, 3, start, mixture), count)]
+
+    whole = told(60)
+    assert told(10, whole[40][0]) == whole[41:51]
+    epochs = [{row for place, rows in whole for row in rows if place.epoch == epoch} - set(PAIRS) for epoch in (0, 1)]
+    assert min(map(len, epochs)) > 5
+    assert epochs[0] != epochs[1]
+    assert all(len(rows) == 1 or cost(rows) <= 60 for _, rows in whole), "lengths are those of the rows as mixed"
 
 
 def test_prefetched_gives_everything_in_order():

@@ -5,6 +5,7 @@ import pytest
 from firefox_models import SHAPES, vocabulary, write_model
 
 torch = pytest.importorskip("torch", reason="the marian teacher needs torch")
+torch.set_num_threads(1)  # products are tiny here, and threads that wait for one another slow
 
 from streamtrans.errors import ModelError, UsageError  # noqa: E402
 from streamtrans.models.marian.files import read_marian  # noqa: E402

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from toy_pairs import toy_pairs
 
 torch = pytest.importorskip("torch", reason="the PyTorch trainer needs torch")
+torch.set_num_threads(1)  # products are tiny here, and threads that wait for one another slow
 
 from streamtrans.text.tokenizer import SentencePieceTokenizer  # noqa: E402
 from streamtrans.training.data.collator import Collator  # noqa: E402
