@@ -53,7 +53,7 @@ import mlx.core as mx  # noqa: E402
 
 
 class Blas:
-    """What mlx multiplies with: `name`, for people; `advice`, one line to act on or None; its number of threads."""
+    """The BLAS of mlx: `name`, for people; `advice`, one line to act on or None; its number of threads."""
 
     def __init__(self, name: str, library: ctypes.CDLL | None = None, advice: str | None = None):
         """library: None for one that mlx brings or the system has."""

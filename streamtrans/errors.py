@@ -1,4 +1,4 @@
-"""What can go wrong for a user, as one small tree.
+"""The errors meant for users, as one small tree.
 
 Every message says what was wrong, where, and what to do; the command line prints it as one line on standard error and
 exits with `exit_code`. Anything else that escapes is a bug of ours and keeps its traceback.

@@ -19,9 +19,11 @@ _START = 64
 def decoded(lines: Iterable[bytes], name: str) -> Iterator[str]:
     """The lines of a UTF-8 text, without their ends and a byte order mark; only "\\n", or "\\r\\n", ends a line.
 
-    Raises DataError with `name`, the number of the line, and the byte that is not UTF-8.
+    Raises DataError with `name`, the number of the line, and the byte that is not UTF-8, or for UTF-16.
     """
     for number, line in enumerate(lines, 1):
+        if number == 1 and (order := utf16_order(line[:_START])):
+            raise not_utf8(name, order)
         try:
             yield (line.removeprefix(_BOM) if number == 1 else line).decode().rstrip("\r\n")
         except UnicodeDecodeError as error:

@@ -91,7 +91,7 @@ class Transformers:
         self._process.communicate()
 
     def per_target_word(self, dtype: str, threads: int) -> Iterator[float]:
-        """Milliseconds a target word of each sentence."""
+        """Milliseconds per target word of each sentence."""
         self._send({"dtype": dtype, "threads": threads})
         answer = self._answer(f"it stopped while computing in {dtype}")
         if dtype == "float32":

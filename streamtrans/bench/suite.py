@@ -31,7 +31,7 @@ Advance = Callable[[str], None]
 
 
 class Suite:
-    """One run: `total` steps of progress, then `run`. rounds: of the quick cases; slower ones run less often."""
+    """One run of all cases; `skipped` tells why a peer was not measured. quick: fewer rounds, two sentences."""
 
     def __init__(self, model: str, against: Sequence[str], torch_python: str, quick: bool):
         self._name, self._against = model, against

@@ -50,7 +50,7 @@ class Replay:
         return int(logits[0, -1].argmax())
 
     def _mask(self, new: list[bool]) -> Any:
-        """What the new tokens see, (1, 1, L, N): source sees earlier source, target everything earlier."""
+        """Mask of the new tokens, bool (1, 1, L, N): source sees earlier source, target everything earlier."""
         import torch
 
         kinds = torch.tensor(self._is_target + new)

@@ -1,9 +1,9 @@
 """Boundary policies: write when punctuation closes a clause or a sentence."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from streamtrans.errors import UsageError
-from streamtrans.policies.base import Action, Policy, PolicyState, option
+from streamtrans.policies.base import Action, PolicyState, option
 from streamtrans.policies.wait_k import WaitK
 from streamtrans.policies.waits import MAX_WAIT
 
@@ -32,21 +32,12 @@ class Boundary:
 
 
 @dataclass(frozen=True)
-class WaitKFlush:
+class WaitKFlush(WaitK):
     """Wait-k inside a sentence; where one ends inside the line, everything up to there is written before reading on."""
 
-    k: float = option(3, "K", "Stay K words behind: 1, 2, … or inf")
-    catch_up: float = option(0.0, "C", "Write one word more per 1/C words written")
-    wait_k: Policy = field(init=False, repr=False)
     name = "wait-k-flush"
     summary = "wait-k, all written at sentence ends; for several sentences a line"
-    evidence = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "wait_k", WaitK(self.k, self.catch_up))
 
     def decide(self, state: PolicyState) -> Action:
         """WRITE up to a sentence end, else as wait-k."""
-        if state.target_written < state.sentence_end:
-            return Action.WRITE
-        return self.wait_k.decide(state)
+        return Action.WRITE if state.target_written < state.sentence_end else super().decide(state)

@@ -19,13 +19,16 @@ def import_policy(name: str, max_lag: int | None = None, **options: float | None
     """The policy `package.module:Class`, whose module is imported, which runs its code: never for a name from a file.
 
     options: of its fields that are made with `option`; the others, and those that are None, take their default. Raises
-    UsageError for a module or class that is not there or cannot be used, and as `make_policy`.
+    UsageError for a module or class that is not there or cannot be used, for a ValueError of its own, and as
+    `make_policy`.
     """
     policy = _imported(name)
     try:
         return build(policy, name, max_lag, options)
     except TypeError as error:
         raise UsageError(f"--policy {name} cannot be made: {error}; give each of its fields a default") from error
+    except ValueError as error:  # how a class of somebody else's refuses an option
+        raise UsageError(f"--policy {name}: {error}") from error
 
 
 def _imported(name: str) -> Any:

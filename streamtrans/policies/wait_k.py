@@ -23,9 +23,9 @@ class WaitK:
 
     def __post_init__(self) -> None:
         if not (self.k == inf or (1 <= self.k < 1e6 and self.k == int(self.k))):
-            raise UsageError(f"wait-k: k is {self.k}; it must be a whole number from 1, or inf")
+            raise UsageError(f"{self.name}: k is {self.k}; it must be a whole number from 1, or inf")
         if not 0 <= self.catch_up < 1:
-            raise UsageError(f"wait-k: catch-up is {self.catch_up:g}; it must be from 0 to below 1")
+            raise UsageError(f"{self.name}: catch-up is {self.catch_up:g}; it must be from 0 to below 1")
 
     def decide(self, state: PolicyState) -> Action:
         """WRITE once the words that the next target word waits for have been read."""

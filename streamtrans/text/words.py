@@ -14,8 +14,9 @@ from streamtrans.text.sentences import CLOSERS, LONGEST_END, SENTENCE_MARKS, Sen
 
 _IN_SIGHT = 8
 """Words from which the end of a sentence is told."""
-_CHARACTER = re.compile(r"(?s:.)")
 _RUN = re.compile(r"\S+|\s")
+_DOT_INSIDE = re.compile(r"[0-9A-Za-z]\.[0-9A-Za-z]$")
+"""As in 3.5, U.S. or example.com, where words are characters."""
 
 UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th"})
 
@@ -57,7 +58,8 @@ class WordReader:
 
     A spaced word is complete when white space follows, and waits for the next word where only that tells whether a
     sentence ends. A character of zh, ja or th is complete at once, but a closing quote still belongs to the sentence
-    mark before it, so that a mark waits for the character that follows it. Terminal control sequences are no text.
+    mark before it, and a dot may be part of 3.5, so that a mark waits for the character that follows it. Terminal
+    control sequences are no text.
     """
 
     def __init__(self, language: str):
@@ -78,10 +80,11 @@ class WordReader:
 
     def feed(self, text: str) -> Iterator[Word | LineEnd]:
         """The words and line ends that are complete once `text` has arrived, in order; consume it whole."""
+        text = self._sequences.feed(text)
         advance = self._advance_unspaced if self._unspaced else self._advance_spaced
-        for match in (_CHARACTER if self._unspaced else _RUN).finditer(self._sequences.feed(text)):
-            yield from advance(match[0])
-            if match[0] == "\n":
+        for run in text if self._unspaced else _RUN.findall(text):
+            yield from advance(run)
+            if run == "\n":
                 self._at_start = True
                 self._sentence.clear()
                 yield LineEnd()
@@ -114,8 +117,10 @@ class WordReader:
 
     def _advance_unspaced(self, character: str) -> Iterator[Word]:
         goes_on = bool(self._letters) and character in SENTENCE_MARKS + CLOSERS
+        self._sentence.append(character)
         if self._letters:
-            yield Word(self._letters.pop(), ends_sentence=not goes_on)
+            inside = _DOT_INSIDE.search("".join(self._sentence))
+            yield Word(self._letters.pop(), ends_sentence=not (goes_on or inside))
         if goes_on or character in SENTENCE_MARKS:
             self._letters.append(character)
         elif not character.isspace():

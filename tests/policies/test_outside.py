@@ -21,6 +21,10 @@ class Pairs:
     name = "pairs"
     evidence = None
 
+    def __post_init__(self):
+        if self.max_wait > 9:
+            raise ValueError("ten words are too many")
+
     def decide(self, state):
         return Action.WRITE if state.source_read % self.max_wait == 0 and state.lag > 0 else Action.READ
 
@@ -86,6 +90,11 @@ def test_options_are_those_of_its_fields(here):
         import_policy("mine_of_tests:Pairs", hold=1)
     with pytest.raises(UsageError, match=r"--max-wait is 1\.5; it must be a whole number"):
         import_policy("mine_of_tests:Pairs", max_wait=1.5)
+
+
+def test_a_value_that_it_refuses_is_a_usage_error(here):
+    with pytest.raises(UsageError, match="--policy mine_of_tests:Pairs: ten words are too many"):
+        import_policy("mine_of_tests:Pairs", max_wait=10)
 
 
 def test_a_name_alone_never_imports(here):

@@ -107,8 +107,10 @@ def test_learned_refuses_what_cannot_be(options):
 
 @pytest.mark.parametrize("k", [0, -1, 2.5, float("nan"), 10**400])
 def test_impossible_k(k):
-    with pytest.raises(UsageError, match="wait-k"):
+    with pytest.raises(UsageError, match=r"^wait-k: k is"):
         WaitK(k)
+    with pytest.raises(UsageError, match=r"^wait-k-flush: k is"):
+        WaitKFlush(k)
 
 
 def test_registry_makes_each_policy_with_its_defaults():

@@ -64,6 +64,20 @@ def test_a_closing_quote_belongs_to_the_mark_before_it():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("language", "text", "ends"),
+    [
+        ("zh", "圆周率是3.14。看example.com吧。好", ["。", "。"]),
+        ("th", "ราคา 3.5 บาท", []),
+        ("zh", "共3. 好", ["."]),
+        ("zh", "共3.好", ["."]),
+        ("zh", "等等...3", ["."]),
+    ],
+)
+def test_a_dot_inside_a_number_or_an_address_ends_no_sentence_of_characters(language, text, ends):
+    assert [word.text for word in read(language, text) if word.ends_sentence] == ends
+
+
 def test_newline_completes_word_and_line():
     words = [Word("Good"), Word("evening", ends_sentence=True), "line end", Word("you")]
     assert read("en", ["Good evening\nyou"]) == words
