@@ -37,7 +37,7 @@ class Lines:
     """
 
     def __init__(self, path: Path, limit: int | None = None):
-        self._name = "standard input" if str(path) == "-" else str(path)
+        self._name = _name(path)
         self._stream = _opened(path)
         self._limit = limit
         self.error: DataError | None = None
@@ -64,10 +64,16 @@ class Lines:
         yield from self._stream
 
 
+def _name(path: Path) -> str:
+    return "standard input" if str(path) == "-" else str(path)
+
+
 def _opened(path: Path) -> BinaryIO:
     if str(path) == "-":
         if sys.stdin is None:
             raise UsageError("standard input is closed; name a file, or pipe text in")
+        if sys.stdin.closed:
+            raise UsageError("standard input can be read once only; name a file for the other text")
         return sys.stdin.buffer
     try:
         return path.open("rb")
@@ -79,16 +85,16 @@ def text_lines(path: Path) -> Iterator[str]:
     """The lines of a file, or of standard input for "-". Raises as `decoded`, and DataError where it cannot be read."""
     try:
         with _opened(path) as stream:
-            yield from decoded(stream, str(path))
+            yield from decoded(stream, _name(path))
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from None
+        raise DataError(f"{_name(path)}: {error.strerror}") from None
 
 
 def read_lines(path: Path) -> list[str]:
     """All lines of a file that has some. Raises DataError as `text_lines`, and for an empty one."""
     if lines := list(text_lines(path)):
         return lines
-    raise DataError(f"{path} is empty")
+    raise DataError(f"{_name(path)} is empty")
 
 
 def read_parallel(paths: list[Path], limit: int | None = None) -> list[list[str]]:
