@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from streamtrans.cli.shared.options import PlainOption
-from streamtrans.cli.shared.progress import Pace, progress, say
+from streamtrans.cli.shared.progress import Pace, progress
+from streamtrans.cli.shared.stderr import say
 from streamtrans.errors import UsageError
 
 

@@ -137,5 +137,3 @@ def test_the_warning_of_long_sentences_comes_once_and_at_once(capsys):
         warn(cuts)
         told.append(capsys.readouterr().err)
     assert told == ["", f"streamtrans: warning: {CUT}\n", "", ""]
-    OnceWarning(CUT, shown=False)(1)
-    assert capsys.readouterr().err == ""
