@@ -30,7 +30,7 @@ def distill(
         str, typer.Option(metavar="NAME", help="Of marian:DIR, in PyTorch: auto, cpu, cuda, mps.")
     ] = "auto",
     min_monotone: Annotated[
-        float, typer.Option(metavar="P", min=0, max=1, help="Drop pairs that reorder more: see below.")
+        float, typer.Option(metavar="P", min=0, max=1, help="Drop pairs less monotone than P; see above.")
     ] = 0.0,
     max_words: Annotated[int, typer.Option(metavar="N", min=1, help="Drop pairs with a longer side.")] = 60,
     max_ratio: Annotated[float, typer.Option(metavar="R", min=1, help="Drop pairs of more unequal length.")] = 2.5,
