@@ -96,7 +96,7 @@ class RunFolder:
             below = ", ".join(log.parent.name for log in sorted(self.path.glob(f"*/{LOG}")))
             advice = f"name one of its runs: {below}" if below else "give the folder that --save-log wrote"
             raise DataError(f"{self.path}: no {LOG} in it; {advice}")
-        scores = self._read(_SCORES, "remove it or score the log again") if self._whole else {}
+        scores = self._scores() if self._whole else {}
         wait_k = scores.get("wait_k")
         instances = logs.read_log(self.log, unit=unit_of(language or ""))
         about = About(
@@ -115,6 +115,15 @@ class RunFolder:
         except DataError:  # not ours, or damaged: the log may be good all the same
             return 0
         return sentences if isinstance(sentences, int) else 0
+
+    def _scores(self) -> dict[str, Any]:
+        """The object in scores.json, of which `read` can use what it uses; {} where there is none."""
+        advice = "remove it or score the log again"
+        scores = self._read(_SCORES, advice)
+        for name, kind in {"policy": str, "options": dict, "signature": str}.items():
+            if not isinstance(scores.get(name), kind | None):
+                raise DataError(f"{self.path / _SCORES}: {name} is {scores[name]!r}; {advice}")
+        return scores
 
     def _configuration(self) -> dict[str, Any] | None:
         advice = "run again without --resume"
