@@ -37,8 +37,11 @@ class RunFolder:
     def begin(self, configuration: Mapping[str, Any], resume: bool = False, most: int | None = None) -> list[Instance]:
         """Start a new run, or `resume` the one that is there: the instances it has, at most the first `most`.
 
-        Raises UsageError when that one was started with another configuration, DataError for a damaged log.
+        Raises UsageError for a path that is a file, and when that run was started with another configuration,
+        DataError for a damaged log.
         """
+        if self._is_log:
+            raise UsageError(f"{self.log} is a file; give a folder to keep the run in")
         done = self._found(configuration) if resume else []
         for name in (_SCORES, _TABLE) if done else (_SCORES, _TABLE, LOG):  # an earlier run's would pass for this one's
             (self.path / name).unlink(missing_ok=True)

@@ -100,6 +100,7 @@ def test_a_byte_order_mark_and_windows_lines(tmp_path):
         (["source.en", "--max-wait", "3"], 2, "--max-wait needs --policy"),
         (["source.en", "--model", "en-p"], 1, "did you mean en-pt?"),
         (["source.en", "-o", "source.en"], 2, "is the input"),
+        (["source.en", "--save-log", "source.en"], 2, "source.en is a file; give a folder"),
         (["source.en", "-o", "no/such/folder"], 1, "No such file or directory"),
         (["source.en", "--resume"], 2, "needs -o OUT"),
         (["source.en", "--batch-size", "0"], 2, "batch-size"),

@@ -145,3 +145,12 @@ def test_scores_of_another_kind_are_refused(tmp_path, wrong):
     (name,) = wrong
     with pytest.raises(DataError, match=rf"scores\.json: {name} is .*; remove it or score the log again"):
         RunFolder(tmp_path).read()
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_file_is_no_folder_to_keep_a_run_in(tmp_path, resume):
+    (tmp_path / "mine.txt").write_text("not to be lost\n")
+    with pytest.raises(UsageError, match=r"mine\.txt is a file; give a folder to keep the run in"):
+        RunFolder(tmp_path / "mine.txt").begin({}, resume)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    assert (tmp_path / "mine.txt").read_text() == "not to be lost\n"
