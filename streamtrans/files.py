@@ -115,6 +115,12 @@ def count_lines(path: Path, limit: int | None = None) -> int | None:
     return lines if limit is None else min(lines, limit)
 
 
+def refuse_input(output: Path, file: Path) -> None:
+    """Raises UsageError where the file to write is the one to read, which writing would destroy."""
+    if output.exists() and file.exists() and output.samefile(file):
+        raise UsageError(f"{output} is the input; write to another file")
+
+
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write bytes, or text as UTF-8, to a temporary file beside `path` and rename it; the directory is made if need be.
 

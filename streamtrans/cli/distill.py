@@ -8,6 +8,7 @@ import typer
 
 from streamtrans.cli.shared.progress import Pace, progress
 from streamtrans.cli.shared.stderr import say
+from streamtrans.files import refuse_input
 
 
 def distill(
@@ -47,6 +48,7 @@ def distill(
       streamtrans distill mono.en --teacher hub:Helsinki-NLP/opus-mt-en-de --to de -o kd.tsv
       streamtrans distill mono.en --teacher "command:my-translator --fast" -o kd.tsv --min-monotone 0.8
     """
+    refuse_input(output, sources)
     from streamtrans.training.data.dataset import Filters
     from streamtrans.training.distillation.distill import Distillation, read_sentences
     from streamtrans.training.distillation.teachers import find_teacher

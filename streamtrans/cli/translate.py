@@ -26,7 +26,7 @@ from streamtrans.cli.shared.options import (
 )
 from streamtrans.engine.events import End, Event
 from streamtrans.errors import UsageError
-from streamtrans.files import Lines, count_lines
+from streamtrans.files import Lines, count_lines, refuse_input
 
 if TYPE_CHECKING:
     from streamtrans.cli.shared.line_run import LineRun
@@ -95,8 +95,8 @@ def _check(file: Path, output: Path | None, resume: bool, as_json: bool, ranks: 
         raise UsageError("--resume goes on with the lines of a file: it needs -o OUT, and does not go with --json")
     if str(file) == "-" and ranks > 1:
         raise UsageError("standard input cannot be split over several ranks; give a file that all of them can read")
-    if output and output.exists() and file.exists() and output.samefile(file):
-        raise UsageError(f"{output} is the input; write to another file")
+    if output:
+        refuse_input(output, file)
 
 
 def _begin(run: "LineRun", configuration: dict[str, Any], resumed: Path | None) -> int:
