@@ -102,13 +102,19 @@ def _check(file: Path, output: Path | None, resume: bool, as_json: bool, ranks: 
 def _begin(run: "LineRun", configuration: dict[str, Any], resumed: Path | None) -> int:
     """Starts the run, or resumes it; gives the number of lines that are done in the output and in the log.
 
-    resumed: the output to go on with. Whatever it or the log has beyond those lines is cut off.
+    resumed: the output to go on with. Whatever it or the log has beyond those lines is cut off. Raises UsageError where
+    that would be all of the output, since the log has nothing of it.
     """
     if resumed is None:
         return run.begin(configuration, resume=False)
     with resumed.open("a+b") as file:  # an output that is gone has no lines
         file.seek(0)
         whole = [line for line in file if line.endswith(b"\n")]
+        if whole and run.folder and not run.folder.log.exists():
+            raise UsageError(
+                f"{run.folder.path} has no log of the lines in {resumed}: resume without --save-log, or run without "
+                "--resume to write both anew"
+            )
         done = run.begin(configuration, resume=True, most=len(whole)) if run.folder else len(whole)
         file.truncate(sum(map(len, whole[:done])))
     return done

@@ -161,6 +161,15 @@ def test_resuming_gives_what_one_run_gives(tmp_path, source):
     )
 
 
+def test_resuming_with_a_log_that_is_not_there_keeps_the_output(tmp_path, source):
+    out, log = tmp_path / "out.pt", tmp_path / "run"
+    out.write_text("Bom dia.\n\n")
+    result = translate(source, "-o", out, "--save-log", log, "--resume")
+    assert result.returncode == 2
+    assert f"{log} has no log of the lines in {out}: resume without --save-log" in error_of(result)
+    assert (out.read_text(), log.exists()) == ("Bom dia.\n\n", False)
+
+
 def test_resuming_without_the_output_starts_the_log_again_too(tmp_path, source):
     out, log = tmp_path / "out.pt", tmp_path / "run"
     arguments = source, "-o", out, "--save-log", log
