@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from streamtrans.engine import session
+from streamtrans.engine import single
 from streamtrans.engine.batch import BatchEngine
 from streamtrans.engine.lines import SequentialEngine
 from streamtrans.engine.translator import load
@@ -58,18 +58,18 @@ def simuleval(sources, references, k):
 
 def closest_choice(translator, policy, line):
     """The smallest difference between the two best tokens of any choice in a session."""
-    margins, answers = [], session.answers
+    margins, predict = [], single.predict
 
-    def noting(requests, logits, end_id):
+    def noting(requests, hidden, logits, *rest):
         best = np.sort(np.array(logits), axis=-1)[0, -requests[0].rows :]
         margins.append(float((best[:, -1] - best[:, -2]).min()))
-        return answers(requests, logits, end_id)
+        return predict(requests, hidden, logits, *rest)
 
-    session.answers = noting
+    single.predict = noting
     try:
         translator.session(policy).feed_line(line)
     finally:
-        session.answers = answers
+        single.predict = predict
     return min(margins)
 
 

@@ -39,7 +39,7 @@ class Lines:
     """
 
     def __init__(self, path: Path, limit: int | None = None):
-        self._name = "standard input" if str(path) == "-" else str(path)
+        self._name = _name(path)
         self._stream = _opened(path)
         self._limit = limit
         self.error: DataError | None = None
@@ -66,10 +66,16 @@ class Lines:
         yield from self._stream
 
 
+def _name(path: Path) -> str:
+    return "standard input" if str(path) == "-" else str(path)
+
+
 def _opened(path: Path) -> BinaryIO:
     if str(path) == "-":
         if sys.stdin is None:
             raise UsageError("standard input is closed; name a file, or pipe text in")
+        if sys.stdin.closed:
+            raise UsageError("standard input can be read once only; name a file for the other text")
         return sys.stdin.buffer
     try:
         return path.open("rb")
@@ -81,16 +87,16 @@ def text_lines(path: Path) -> Iterator[str]:
     """The lines of a file, or of standard input for "-". Raises as `decoded`, and DataError where it cannot be read."""
     try:
         with _opened(path) as stream:
-            yield from decoded(stream, str(path))
+            yield from decoded(stream, _name(path))
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from None
+        raise DataError(f"{_name(path)}: {error.strerror}") from None
 
 
 def read_lines(path: Path) -> list[str]:
     """All lines of a file that has some. Raises DataError as `text_lines`, and for an empty one."""
     if lines := list(text_lines(path)):
         return lines
-    raise DataError(f"{path} is empty")
+    raise DataError(f"{_name(path)} is empty")
 
 
 def read_parallel(paths: list[Path], limit: int | None = None) -> list[list[str]]:
@@ -109,6 +115,12 @@ def count_lines(path: Path, limit: int | None = None) -> int | None:
     with path.open("rb") as file:
         lines = sum(1 for _ in file)
     return lines if limit is None else min(lines, limit)
+
+
+def refuse_input(output: Path, file: Path) -> None:
+    """Raises UsageError where the file to write is the one to read, which writing would destroy."""
+    if output.exists() and file.exists() and output.samefile(file):
+        raise UsageError(f"{output} is the input; write to another file")
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

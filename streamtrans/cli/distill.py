@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from streamtrans.cli.shared.progress import Pace, progress, say
+from streamtrans.cli.shared.progress import Pace, progress
+from streamtrans.cli.shared.stderr import say
+from streamtrans.files import refuse_input
 
 
 def distill(
@@ -29,7 +31,7 @@ def distill(
         str, typer.Option(metavar="NAME", help="Of marian:DIR, in PyTorch: auto, cpu, cuda, mps.")
     ] = "auto",
     min_monotone: Annotated[
-        float, typer.Option(metavar="P", min=0, max=1, help="Drop pairs that reorder more: see below.")
+        float, typer.Option(metavar="P", min=0, max=1, help="Drop pairs less monotone than P; see above.")
     ] = 0.0,
     max_words: Annotated[int, typer.Option(metavar="N", min=1, help="Drop pairs with a longer side.")] = 60,
     max_ratio: Annotated[float, typer.Option(metavar="R", min=1, help="Drop pairs of more unequal length.")] = 2.5,
@@ -46,6 +48,7 @@ def distill(
       streamtrans distill mono.en --teacher hub:Helsinki-NLP/opus-mt-en-de --to de -o kd.tsv
       streamtrans distill mono.en --teacher "command:my-translator --fast" -o kd.tsv --min-monotone 0.8
     """
+    refuse_input(output, sources)
     from streamtrans.training.data.dataset import Filters
     from streamtrans.training.distillation.distill import Distillation, read_sentences
     from streamtrans.training.distillation.teachers import find_teacher

@@ -26,7 +26,7 @@ from streamtrans.cli.shared.options import (
 )
 from streamtrans.engine.events import End, Event
 from streamtrans.errors import UsageError
-from streamtrans.files import Lines, count_lines
+from streamtrans.files import Lines, count_lines, refuse_input
 
 if TYPE_CHECKING:
     from streamtrans.cli.shared.line_run import LineRun
@@ -95,20 +95,26 @@ def _check(file: Path, output: Path | None, resume: bool, as_json: bool, ranks: 
         raise UsageError("--resume goes on with the lines of a file: it needs -o OUT, and does not go with --json")
     if str(file) == "-" and ranks > 1:
         raise UsageError("standard input cannot be split over several ranks; give a file that all of them can read")
-    if output and output.exists() and file.exists() and output.samefile(file):
-        raise UsageError(f"{output} is the input; write to another file")
+    if output:
+        refuse_input(output, file)
 
 
 def _begin(run: "LineRun", configuration: dict[str, Any], resumed: Path | None) -> int:
     """Starts the run, or resumes it; gives the number of lines that are done in the output and in the log.
 
-    resumed: the output to go on with. Whatever it or the log has beyond those lines is cut off.
+    resumed: the output to go on with. Whatever it or the log has beyond those lines is cut off. Raises UsageError where
+    that would be all of the output, since the log has nothing of it.
     """
     if resumed is None:
         return run.begin(configuration, resume=False)
     with resumed.open("a+b") as file:  # an output that is gone has no lines
         file.seek(0)
         whole = [line for line in file if line.endswith(b"\n")]
+        if whole and run.folder and not run.folder.log.exists():
+            raise UsageError(
+                f"{run.folder.path} has no log of the lines in {resumed}: resume without --save-log, or run without "
+                "--resume to write both anew"
+            )
         done = run.begin(configuration, resume=True, most=len(whole)) if run.folder else len(whole)
         file.truncate(sum(map(len, whole[:done])))
     return done

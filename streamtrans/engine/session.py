@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 
 from streamtrans.engine.events import Done, Event
 from streamtrans.engine.passes import Forward, Runner
@@ -32,7 +33,7 @@ class Session:
         self._decoder = Utf8Decoder()
         self._clock, self._start = clock, clock()
         self._collected: list[Event] = []
-        self._open = False
+        self._open = self._failed = False
         self.finished = False
 
     @property
@@ -73,16 +74,17 @@ class Session:
         return self._collect(self.events(text))
 
     def feed_line(self, line: str) -> list[Event]:
-        """Takes one whole sentence, never split, whose end comes with its last word; an empty one gives nothing."""
+        """Takes one whole sentence, never split, whose end comes with its last word; an empty one gives nothing.
+
+        An open sentence ends before it.
+        """
         self._require_open()
-        words = source_words(line, self._language)
-        last = len(words) - 1
-        return self._collect(e for i, word in enumerate(words) for e in self._take(Word(word, ends_sentence=i == last)))
+        return self._collect(self._read_line(line))
 
     def feed_word(self, word: str, last: bool = False) -> list[Event]:
         """Takes one whole source word; the sentence ends with it if it is the `last`, never by its punctuation."""
         self._require_open()
-        return self._collect(self._take(Word(without_sequences(word), ends_sentence=last)))
+        return self._collect(self._read_words([Word(without_sequences(word), ends_sentence=last)]))
 
     def end_sentence(self) -> list[Event]:
         """Writes everything owed; the next word starts a new sentence."""
@@ -103,12 +105,22 @@ class Session:
         return [*events, Done(self._stream.sentence, 0, "", 0, self._now())]
 
     def _require_open(self) -> None:
-        if self.finished:
-            raise UsageError("this session has finished; start a new one")
+        if self.finished or self._failed:
+            raise UsageError(f"this session has {'failed' if self._failed else 'finished'}; start a new one")
+
+    def _read_line(self, line: str) -> Iterator[Event]:
+        words = source_words(line, self._language)
+        if words:
+            yield from self._end_sentence()
+        yield from self._read_words(Word(word, ends_sentence=i == len(words)) for i, word in enumerate(words, 1))
+
+    def _read_words(self, words: Iterable[Word]) -> Iterator[Event]:
+        """Reads whole words, after those that still waited in the reader for what follows them."""
+        for word in chain(self._reader.flush(), words):
+            yield from self._take(word)
 
     def _end_sentence(self) -> Iterator[Event]:
-        for word in self._reader.flush():
-            yield from self._take(word)
+        yield from self._read_words([])
         yield from self._take(LineEnd())
 
     def _take(self, unit: Word | LineEnd) -> Iterator[Event]:
@@ -126,8 +138,10 @@ class Session:
                 yield replace(self._stream.events.pop(0), time_ms=self._now())
             if self._request is None:
                 return
+            self._failed = True  # a pass that was interrupted may have left tokens in the cache
             (prediction,) = self._runner.answer([self._request])
             self._request = self._stream.answer(prediction)
+            self._failed = False
 
     def _collect(self, events: Iterable[Event]) -> list[Event]:
         """All of the events, and before them those that an earlier call could not return because it raised."""

@@ -16,6 +16,7 @@ from streamtrans.engine.events import End, Event, Read, Revise, Write
 from streamtrans.engine.guards import loop_continuation
 from streamtrans.engine.passes import Forward, Prediction
 from streamtrans.engine.tape import Tape
+from streamtrans.errors import UsageError
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies.base import Action, Continuation, Glance, Policy, PolicyState, Revision
 from streamtrans.text.carry import Carrier, Plain
@@ -163,7 +164,13 @@ class Stream:
         if self._tape.best == self.tokenizer.end_id:
             return True  # nothing more can be said yet
         in_a_word = isinstance(evidence, Glance) and not state.evidence  # the model had paused there: nothing to judge
-        return not in_a_word and self.policy.decide(state) is Action.READ
+        return not in_a_word and self._decision() is Action.READ
+
+    def _decision(self) -> Action:
+        action = self.policy.decide(self._state)
+        if not isinstance(action, Action):
+            raise UsageError(f"policy {self.policy.name} says {action!r}; it must say Action.READ or Action.WRITE")
+        return action
 
     def _read(self) -> Steps[bool]:
         """Reads a word or the end of the source; true if the sentence ended."""

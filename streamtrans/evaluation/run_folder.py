@@ -37,8 +37,11 @@ class RunFolder:
     def begin(self, configuration: Mapping[str, Any], resume: bool = False, most: int | None = None) -> list[Instance]:
         """Start a new run, or `resume` the one that is there: the instances it has, at most the first `most`.
 
-        Raises UsageError when that one was started with another configuration, DataError for a damaged log.
+        Raises UsageError for a path that is a file, and when that run was started with another configuration,
+        DataError for a damaged log.
         """
+        if self._is_log:
+            raise UsageError(f"{self.log} is a file; give a folder to keep the run in")
         done = self._found(configuration) if resume else []
         for name in (_SCORES, _TABLE) if done else (_SCORES, _TABLE, LOG):  # an earlier run's would pass for this one's
             (self.path / name).unlink(missing_ok=True)
@@ -96,7 +99,7 @@ class RunFolder:
             below = ", ".join(log.parent.name for log in sorted(self.path.glob(f"*/{LOG}")))
             advice = f"name one of its runs: {below}" if below else "give the folder that --save-log wrote"
             raise DataError(f"{self.path}: no {LOG} in it; {advice}")
-        scores = self._read(_SCORES, "remove it or score the log again") if self._whole else {}
+        scores = self._scores() if self._whole else {}
         wait_k = scores.get("wait_k")
         instances = logs.read_log(self.log, unit=unit_of(language or ""))
         about = About(
@@ -115,6 +118,15 @@ class RunFolder:
         except DataError:  # not ours, or damaged: the log may be good all the same
             return 0
         return sentences if isinstance(sentences, int) else 0
+
+    def _scores(self) -> dict[str, Any]:
+        """The object in scores.json, of which `read` can use what it uses; {} where there is none."""
+        advice = "remove it or score the log again"
+        scores = self._read(_SCORES, advice)
+        for name, kind in {"policy": str, "options": dict, "signature": str}.items():
+            if not isinstance(scores.get(name), kind | None):
+                raise DataError(f"{self.path / _SCORES}: {name} is {scores[name]!r}; {advice}")
+        return scores
 
     def _configuration(self) -> dict[str, Any] | None:
         advice = "run again without --resume"

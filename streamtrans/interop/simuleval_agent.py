@@ -13,7 +13,7 @@ from simuleval.utils import entrypoint
 
 from streamtrans.engine.translator import load
 from streamtrans.errors import UsageError
-from streamtrans.policies import make_policy
+from streamtrans.policies import make_policy, revises
 from streamtrans.text.words import join
 
 
@@ -27,8 +27,8 @@ class StreamtransAgent(TextToTextAgent):
         self.read_policy = self.translator.default_policy
         if args.policy or args.wait_k is not None:
             self.read_policy = make_policy(args.policy or "wait-k", k=args.wait_k)
-        if self.read_policy.name == "retranslate":
-            raise UsageError("SimulEval cannot show revisions of text; score retranslate with streamtrans")
+        if revises(self.read_policy):
+            raise UsageError(f"SimulEval cannot show revisions of text; score {self.read_policy.name} with streamtrans")
         super().__init__(args)
 
     @staticmethod

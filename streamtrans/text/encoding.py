@@ -17,6 +17,7 @@ class Utf8Decoder:
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
         self._start: bytes | None = b""  # the first bytes; None when they have been judged
+        self._utf16 = ""
 
     def feed(self, data: bytes, final: bool = False) -> tuple[str, DataError | None]:
         """The text that is complete now, and the fault behind it, if any, with which the rest of the piece is dropped.
@@ -25,11 +26,11 @@ class Utf8Decoder:
         """
         if self._start is not None:
             self._start += data[: _LOOKED_AT - len(self._start)]
-            order = utf16_order(self._start)
-            if order or len(self._start) == _LOOKED_AT:
+            self._utf16 = utf16_order(self._start)
+            if self._utf16 or len(self._start) == _LOOKED_AT:
                 self._start = None
-            if order:
-                return "", not_utf8("the input", order)
+        if self._utf16:
+            return "", not_utf8("the input", self._utf16) if data else None
         try:
             return self._decoder.decode(data, final), None
         except UnicodeDecodeError as error:

@@ -7,10 +7,11 @@ import pytest
 
 from streamtrans.bench import peers, suite
 from streamtrans.bench.timing import interleave, medians, ratio
-from streamtrans.bench.workload import SENTENCES, at_depth, record
+from streamtrans.bench.workload import SENTENCES, K, at_depth, record
 from streamtrans.cli.app import run
 from streamtrans.cli.bench import rows
 from streamtrans.engine.translator import load
+from streamtrans.policies import WaitK
 
 KEYS = {
     "ms_per_target_word", "decode_ms_per_token", "ratio_vs_mlx_lm_decode", "ratio_vs_transformers",
@@ -62,9 +63,14 @@ def test_samples_of_the_first_round_are_dropped():
 def test_recorded_passes_are_those_of_the_session():
     translator = load()
     recording = record(translator, SENTENCES[0])
+    events = translator.session(WaitK(K)).feed_line(SENTENCES[0])
+    assert recording.words == sum(event.type == "write" for event in events) > 5
     assert sum(len(p.source) for p in recording.passes) >= len(SENTENCES[0].split())
+    written = [*recording.passes[0].target, *recording.predicted[:-1]]
+    fed = [token for one in recording.passes for token in one.target]
     assert len(recording.predicted) == len(recording.passes)
-    assert recording.words > 5
+    assert set(fed) <= set(written)
+    assert sum(one.take_back for one in recording.passes) <= len(fed) - recording.words
 
 
 @pytest.mark.parametrize("words", [3, 10, 60])

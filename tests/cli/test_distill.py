@@ -48,7 +48,9 @@ def test_mistakes_are_one_line(tmp_path):
         (["--teacher", "marian:nowhere", "--device", "cpu"], *NO_MODEL),
         (["--teacher", "command:false"], 1, "teacher false ended with exit code 1"),
         (["--teacher", TEACHER, "--column", "x"], 1, "no column 'x'"),
+        (["--teacher", TEACHER, "-o", tmp_path / "a.en"], 2, "a.en is the input; write to another file"),
     ]:
         done = command(tmp_path / "a.en", "-o", tmp_path / "a.tsv", *arguments)
         assert (done.returncode, message in done.stderr) == (code, True), done.stderr
         assert len(done.stderr.splitlines()) == 1
+    assert (tmp_path / "a.en").read_text() == "one\n"

@@ -100,6 +100,7 @@ def test_a_byte_order_mark_and_windows_lines(tmp_path):
         (["source.en", "--max-wait", "3"], 2, "--max-wait needs --policy"),
         (["source.en", "--model", "en-p"], 1, "did you mean en-pt?"),
         (["source.en", "-o", "source.en"], 2, "is the input"),
+        (["source.en", "--save-log", "source.en"], 2, "source.en is a file; give a folder"),
         (["source.en", "-o", "no/such/folder"], 1, "No such file or directory"),
         (["source.en", "--resume"], 2, "needs -o OUT"),
         (["source.en", "--batch-size", "0"], 2, "batch-size"),
@@ -158,6 +159,15 @@ def test_resuming_gives_what_one_run_gives(tmp_path, source):
     assert "was started with policy 'learned', not 'wait-k'" in error_of(
         translate(source, "-o", out, "--save-log", log, "--resume", "--wait-k", 5)
     )
+
+
+def test_resuming_with_a_log_that_is_not_there_keeps_the_output(tmp_path, source):
+    out, log = tmp_path / "out.pt", tmp_path / "run"
+    out.write_text("Bom dia.\n\n")
+    result = translate(source, "-o", out, "--save-log", log, "--resume")
+    assert result.returncode == 2
+    assert f"{log} has no log of the lines in {out}: resume without --save-log" in error_of(result)
+    assert (out.read_text(), log.exists()) == ("Bom dia.\n\n", False)
 
 
 def test_resuming_without_the_output_starts_the_log_again_too(tmp_path, source):

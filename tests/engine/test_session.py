@@ -263,3 +263,37 @@ def test_an_iterator_left_early_owes_nothing_to_the_next_call(random_translator)
         if not stop:
             taken += session.feed("one ")
         assert [(e.type, e.text) for e in taken + session.finish()] == [(e.type, e.text) for e in expected]
+
+
+def test_a_line_does_not_overtake_text_that_still_waits(random_translator):
+    session = random_translator.session(WaitK(1))
+    found = session.feed("one two") + session.feed_line("good day") + session.finish()
+    assert [(e.sentence, e.text) for e in found if e.type == "read"] == [
+        (0, "one"),
+        (0, "two"),
+        (1, "good"),
+        (1, "day"),
+    ]
+
+
+def test_a_pass_that_failed_is_not_made_again(random_translator):
+    class Failing(Noting):
+        def answer(self, requests):
+            super().answer(requests)
+            raise KeyboardInterrupt
+
+    stream = Stream(random_translator.tokenizer, random_translator.settings, WaitK(1))
+    session = Session(stream, Failing(random_translator.runner(WaitK(1))))
+    with pytest.raises(KeyboardInterrupt):
+        session.feed("one ")
+    with pytest.raises(UsageError, match="failed"):
+        session.feed("two ")
+
+
+def test_a_policy_that_answers_nonsense_is_told(random_translator):
+    class Undecided(WaitK):
+        def decide(self, state):
+            return "read"
+
+    with pytest.raises(UsageError, match="policy wait-k says 'read'"):
+        random_translator.session(Undecided(1)).feed("one two ")

@@ -136,3 +136,21 @@ def test_several_references_are_carried_by_the_log(tmp_path):
     assert scores.signatures["BLEU"].startswith("nrefs:3|")
     assert RunFolder(tmp_path).read().instances == run.instances
     assert scored(*RunFolder(tmp_path).read().instances).values == scores.values
+
+
+@pytest.mark.parametrize("wrong", [{"policy": 5}, {"options": [1]}, {"options": 3}, {"signature": 7}], ids=json.dumps)
+def test_scores_of_another_kind_are_refused(tmp_path, wrong):
+    write_log(tmp_path / "instances.log", [instance(0)])
+    (tmp_path / "scores.json").write_text(json.dumps(wrong))
+    (name,) = wrong
+    with pytest.raises(DataError, match=rf"scores\.json: {name} is .*; remove it or score the log again"):
+        RunFolder(tmp_path).read()
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_file_is_no_folder_to_keep_a_run_in(tmp_path, resume):
+    (tmp_path / "mine.txt").write_text("not to be lost\n")
+    with pytest.raises(UsageError, match=r"mine\.txt is a file; give a folder to keep the run in"):
+        RunFolder(tmp_path / "mine.txt").begin({}, resume)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    assert (tmp_path / "mine.txt").read_text() == "not to be lost\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from streamtrans.cli.shared.recording import as_instance
-from streamtrans.engine.batch import translate_lines
+from streamtrans.engine.batch import BatchEngine
 from streamtrans.engine.translator import load
 from streamtrans.evaluation.runs import About, Run
 from streamtrans.evaluation.scores import Scores
@@ -67,7 +67,7 @@ def simuleval(folder, *options):
 def test_the_same_scores_and_delays(tmp_path, options, policy):
     theirs, log = simuleval(tmp_path, *options)
     translator = load("en-pt")
-    results = translate_lines(translator, [source for source, _ in PAIRS], policy)
+    results = BatchEngine(translator, policy).translate([source for source, _ in PAIRS])
     ours = [as_instance(n, events, translator.settings, PAIRS[n][1]) for n, events in results]
     assert [(i["prediction"], i["delays"]) for i in log] == [(i.prediction, list(i.delays)) for i in ours]
     values = Scores.of(Run(About("ours"), ours)).values

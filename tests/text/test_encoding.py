@@ -58,7 +58,10 @@ def test_text_before_a_fault_is_not_lost():
     assert decoder.feed(b"on") == ("on", None)
 
 
-def test_utf16_is_named_once():
+def test_utf16_is_never_text():
     decoder = Utf8Decoder()
-    assert "is UTF-16" in str(decoder.feed("Good morning".encode("utf-16"))[1])
+    for piece in ("Good morning".encode("utf-16"), "Good".encode("utf-16-le")):
+        text, fault = decoder.feed(piece)
+        assert text == ""
+        assert "is UTF-16" in str(fault)
     assert decoder.feed(b"", final=True) == ("", None)

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from streamtrans.cli.shared.options import PlainOption
-from streamtrans.cli.shared.progress import Pace, progress, say
+from streamtrans.cli.shared.progress import Pace, progress
+from streamtrans.cli.shared.stderr import say
 from streamtrans.errors import UsageError
 
 
@@ -24,8 +25,10 @@ def calibrate(
     ] = None,
     plain: PlainOption = False,
 ) -> None:
-    """Find what `--policy learned` and `--policy alignatt` need: a head by which a model judges its own next word, and
-    the attention heads that look at the word to translate.
+    """Find what `--policy learned` and `alignatt` need in a model.
+
+    For `learned` that is a head by which the model judges its own next word, for `alignatt` the attention heads that
+    look at the word to translate.
 
     The weights of the model stay as they are. Ctrl-C leaves everything as it was. To make `learned` what a model does
     by itself, write "policy": {"name": "learned", "threshold": 0.05} into the section streamtrans of its config.json.

@@ -38,7 +38,7 @@ class Trial:
         self._paths, self._model, self._adapter, self._carry, self._pacing = paths, model, adapter, carry, pacing
         self._ranks = Ranks.launched()
         self._ranks.stop_together()
-        self._warn = OnceWarning(CUT, self._ranks.leads)
+        self._warn = OnceWarning(CUT)
 
     @cached_property
     def translator(self) -> "Translator":

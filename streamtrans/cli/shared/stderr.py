@@ -20,8 +20,8 @@ def warn(message: str) -> None:
 class OnceWarning:
     """Warns of something, the first time that it has happened."""
 
-    def __init__(self, message: str, shown: bool = True):
-        self._message, self._due = message, shown
+    def __init__(self, message: str):
+        self._message, self._due = message, True
 
     def __call__(self, count: int) -> None:
         """count: the number of times that it has happened so far."""

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 
+import processes
 import pytest
 
 from streamtrans.evaluation.run_folder import RunFolder
@@ -259,3 +260,15 @@ def test_a_clock_without_times_is_refused(here):
     result = score("s.en", "r.pt", "--word-ms", "300", cwd=here)
     assert result.returncode == 2
     assert result.stderr.startswith("streamtrans: --word-ms")
+
+
+def test_standard_input_is_one_of_the_texts(here):
+    text = "".join(line + "\n" for line in SOURCES)
+    options = "--wait-k", "3", "--json"
+    piped = processes.run("score", "-", "r.pt", *options, text=text, cwd=here)
+    assert runs_of(piped) == runs_of(score("s.en", "r.pt", *options, cwd=here))
+    twice = processes.run("score", "-", "-", text=text, cwd=here)
+    assert (twice.returncode, twice.stdout) == (2, "")
+    assert twice.stderr == "streamtrans: standard input can be read once only; name a file for the other text\n"
+    empty = processes.run("score", "-", "r.pt", cwd=here)
+    assert (empty.returncode, empty.stderr) == (1, "streamtrans: standard input is empty\n")

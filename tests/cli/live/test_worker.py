@@ -1,0 +1,64 @@
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from streamtrans.cli.live.worker import Cut, Opened, Task, Worker
+from streamtrans.engine.events import Done, End, Write
+from streamtrans.policies import WaitK
+
+
+class FakeSession:
+    """Gives an event per character, and counts a cut at each full stop."""
+
+    class settings:
+        source_language, target_language = "en", None
+
+    policy = WaitK(3)
+
+    def __init__(self):
+        self.finished, self.cuts, self.fed = False, 0, ""
+
+    def events(self, text: str) -> Iterator:
+        for character in text:
+            if character == "!":
+                raise ValueError("a bug")
+            self.fed += character
+            self.cuts += character == "."
+            yield Write(0, len(self.fed), character, 0, 0.0)
+
+    def end_sentence(self) -> list:
+        return [End(0, 0, self.fed, 0, 0.0)]
+
+    def finish(self) -> list:
+        self.finished = True
+        return [*self.end_sentence(), Done(1, 0, "", 0, 0.0)]
+
+
+def collect(worker: Worker, woken: threading.Event, last: type) -> list:
+    messages = []
+    while not any(isinstance(message, last) for message in messages):
+        assert woken.wait(60)
+        woken.clear()
+        messages += worker.take()
+    return messages
+
+
+def test_a_worker_answers_in_order():
+    woken = threading.Event()
+    worker = Worker(FakeSession, woken.set)
+    for task in ("ab", ".", Task.END_SENTENCE, Task.FINISH):
+        worker.send(task)
+    opened, *messages = collect(worker, woken, Done)
+    assert opened == Opened("en", "", FakeSession.policy)
+    assert [getattr(message, "text", message) for message in messages] == ["a", "b", ".", Cut(), "ab.", "ab.", ""]
+    worker.stop()
+
+
+@pytest.mark.parametrize("make", [FakeSession, lambda: list(FakeSession().events("!"))])
+def test_an_error_of_a_worker_is_its_last_message(make):
+    woken = threading.Event()
+    worker = Worker(make, woken.set)
+    worker.send("ok!")
+    assert str(collect(worker, woken, ValueError)[-1]) == "a bug"
+    worker.stop()
