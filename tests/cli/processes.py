@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 COMMAND = [sys.executable, "-m", "streamtrans"]
-TIMEOUT = 120  # seconds; generous, for machines that are busy
+TIMEOUT = 12  # seconds; generous, for machines that are busy
 
 
 def run(*arguments: str, text: str | bytes = "", **options) -> subprocess.CompletedProcess:

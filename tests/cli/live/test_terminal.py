@@ -115,7 +115,9 @@ def test_pasted_lines_are_sentences(live):
     live.expect(NEXT)
 
 
-def test_control_c_ends_with_what_is_owed(live):
+def test_control_c_ends_with_what_is_owed():
+    live = Live("--wait-k", "2")
+    live.expect(READY)
     before = Live.cooked(live)
     live.send("I would like to go ")
     live.expect("Eu")
