@@ -68,7 +68,7 @@ def test_the_same_scores_and_delays(tmp_path, options, policy):
     theirs, log = simuleval(tmp_path, *options)
     translator = load("en-pt")
     results = BatchEngine(translator, policy).translate([source for source, _ in PAIRS])
-    ours = [as_instance(n, events, translator.settings, PAIRS[n][1]) for n, events in results]
+    ours = [as_instance(n, events, translator.settings, [PAIRS[n][1]]) for n, events in results]
     assert [(i["prediction"], i["delays"]) for i in log] == [(i.prediction, list(i.delays)) for i in ours]
     values = Scores.of(Run(About("ours"), ours)).values
     for name in ("BLEU", "AL", "LAAL", "AP", "DAL"):
