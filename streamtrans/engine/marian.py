@@ -35,7 +35,7 @@ CHARACTERS_PER_WORD = 6.0
 POLICY = {"name": "agree", "agree": 2, "hold": 1, "horizon": 8}
 """The policy that loses least at a lag of four words."""
 
-THREADS = 2
+THREADS = 1
 """For the products of a single stream: an encoder's are large enough to share."""
 
 
