@@ -72,5 +72,7 @@ def load(model: str | Path = "en-pt", adapter: Path | None = None, carry: bool =
         return Translator(marian, marian.tokenizer, settings, carry)
     checkpoint = load_checkpoint(model, adapter=adapter)
     tokenizer = load_tokenizer(checkpoint.directory, checkpoint.settings.tokenizer, checkpoint.config)
-    executor = Qwen2Executor(checkpoint.model, checkpoint.settings, checkpoint.adapter or checkpoint.directory)
+    executor = Qwen2Executor(
+        checkpoint.model, checkpoint.adapter or checkpoint.directory, checkpoint.settings.alignment_heads
+    )
     return Translator(executor, tokenizer, checkpoint.settings, carry)
