@@ -112,10 +112,10 @@ def _between(source: str, target: str) -> Route:
     if legs[0] and legs[1]:
         return Route((cached[legs[0]], cached[legs[1]]), legs[0][0], legs[1][1])
     wanted = f"{source}-{target}"
-    size = MODEL_SIZE if HUB in (source, target) else f"two through English, {MODEL_SIZE} each"
+    size = MODEL_SIZE if HUB in (source, target) else f"two of {MODEL_SIZE}, through English"
     raise ModelError(
-        f"no model from {described(source)} to {described(target)} is here; get it with: streamtrans models get {wanted} "
-        f"({size})"
+        f"no model from {described(source)} to {described(target)} is here; get it with: "
+        f"streamtrans models get {wanted} ({size})"
     )
 
 

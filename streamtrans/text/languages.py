@@ -1,6 +1,5 @@
 """Languages as people write them, by name or as a BCP-47 tag, and the closest of those that are there."""
 
-import difflib
 import re
 from collections.abc import Collection, Iterable
 
@@ -68,6 +67,8 @@ def closest(code: str, available: Collection[str]) -> str | None:
 
 def nearest(text: str, codes: Iterable[str]) -> list[str]:
     """Rank the codes whose code or name is spelled most like a text; three at most."""
+    import difflib
+
     spelled = {spelling: code for code in codes for spelling in (code.casefold(), name_of(code).casefold())}
     near = difflib.get_close_matches(text.casefold(), spelled, n=6)
     return list(dict.fromkeys(spelled[spelling] for spelling in near))[:3]

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from streamtrans.engine.transcript import Transcript
 from streamtrans.evaluation.clock import WORD_MS, simulate
 from streamtrans.evaluation.instances import Instance, unit_of
+from streamtrans.models.marian.store import is_firefox_model
 
 if TYPE_CHECKING:
     from streamtrans.engine.events import Event
+    from streamtrans.models.routes import Route
     from streamtrans.models.settings import TranslationSettings
 
 
@@ -42,23 +44,40 @@ def as_instance(
     )
 
 
-def model_record(model: str, adapter: Path | None) -> dict[str, Any]:
-    """The model as the configuration of a run states it: name, adapter if there is one, digest of the weights."""
-    named = {"model": model, "adapter": str(adapter)} if adapter else {"model": model}
-    return {**named, "weights": weights_digest(model, adapter)}
+def model_record(route: "Route", adapter: Path | None) -> dict[str, Any]:
+    """What translated, as the configuration of a run states it: names, adapter and languages if any, digest of weights.
+
+    Languages are there for Firefox's models, whose files do not tell them; a chain has a list of models.
+    """
+    models = [str(model) for model in route.models]
+    named: dict[str, Any] = {"model": models[0] if len(models) == 1 else models}
+    if adapter:
+        named["adapter"] = str(adapter)
+    if any(is_firefox_model(Path(model)) for model in models):
+        named["languages"] = f"{route.source}-{route.target}"
+    return {**named, "weights": weights_digest(route, adapter)}
 
 
-def weights_digest(model: str, adapter: Path | None = None) -> str:
-    """SHA-256 of the weights, regret head and config.json of a model; with an adapter, its weights come first."""
+def weights_digest(route: "Route", adapter: Path | None = None) -> str:
+    """SHA-256 of the weights, regret head and config.json of a model; with an adapter, its weights come first.
+
+    Of Firefox's models it is over weights, shortlist and vocabulary; a chain has one for both.
+    """
+    digest = hashlib.sha256()
+    for model in route.models:
+        for file in _files(model, adapter):
+            with file.open("rb") as content:
+                while block := content.read(1 << 20):
+                    digest.update(block)
+    return digest.hexdigest()
+
+
+def _files(model: str | Path, adapter: Path | None) -> list[Path]:
+    if is_firefox_model(Path(model)):
+        return sorted(file for pattern in ("*.bin", "*.spm") for file in Path(model).glob(pattern))
     from streamtrans.models.loading import find_parts
     from streamtrans.models.qwen2_streaming.regret_head import FILE
 
     directory, adapter = find_parts(model, adapter)
     files = [adapter / "adapters.safetensors"] if adapter else []
-    files += sorted([*directory.glob("model*.safetensors"), *directory.glob(FILE), directory / "config.json"])
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as content:
-            while block := content.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
+    return files + sorted([*directory.glob("model*.safetensors"), *directory.glob(FILE), directory / "config.json"])

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,14 +15,6 @@ from streamtrans.models.marian.downloader import call, discovery
 from streamtrans.text.languages import closest, described, nearest
 
 Pair = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Size:
-    """Bytes of a model: to download, packed, and on the disk."""
-
-    download: int
-    disk: int
 
 
 @dataclass(frozen=True)
@@ -72,11 +65,6 @@ class Catalogue:
             f"Firefox has no model {where} {described(code)}{only}{near}; all of them: streamtrans models --available"
         )
 
-    def size(self, pair: Pair) -> Size:
-        """Sum the files of a direction."""
-        files = self.files(pair)
-        return Size(sum(file.download for file in files), sum(file.disk for file in files))
-
     def files(self, pair: Pair) -> list["RemoteFile"]:
         """Name the files of a direction: of each kind the newest that fxtranslate reads."""
         return list(self._newest.get(pair, {}).values())
@@ -125,6 +113,19 @@ class RemoteFile:
                 return self.sha256 in (None, hashlib.file_digest(file, "sha256").hexdigest())
         except OSError:
             return False
+
+
+@dataclass(frozen=True)
+class Size:
+    """Bytes of files: to download, packed, and on the disk."""
+
+    download: int
+    disk: int
+
+    @classmethod
+    def of(cls, files: Iterable[RemoteFile]) -> "Size":
+        """Sum the sizes of files."""
+        return cls(*(sum(sizes) for sizes in zip((0, 0), *((file.download, file.disk) for file in files), strict=True)))
 
 
 _NEEDED = {"name", "fileType", "version", "sourceLanguage", "targetLanguage", "attachment"}

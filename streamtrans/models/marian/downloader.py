@@ -25,8 +25,8 @@ _TICK = 0.1
 """Seconds between two looks at how far a download is."""
 _REASONS = {
     r"No space left|os error 28\b|os error 122\b|quota": "the disk is full",
-    r"hash mismatch|zstd": "what came is damaged, its SHA-256 is another; try again",
-    r"Dns Failed|[Cc]onnect|timed? ?out|Network|[Ii]o error|os error 1\d\d\b": "no answer from the network; try again",
+    r"hash mismatch|zstd": "what came is damaged; try again",
+    r"Dns Failed|[Cc]onnect|timed? ?out|Network|[Ii]o error|os error 1\d\d\b": "no answer; is there a network?",
 }
 """Patterns in fxtranslate's messages, and the line that says the same to people."""
 
@@ -58,10 +58,10 @@ def call(function: str, *arguments: str, look: Callable[[], None] = lambda: None
 def _explained(message: str, arguments: tuple[str, ...]) -> str:
     what = "-".join(arguments[:2]) if arguments else "the list of models"
     reason = next((line for pattern, line in _REASONS.items() if re.search(pattern, message)), None)
-    shown = message.splitlines()[0]
-    shown = shown if len(shown) < 200 else f"{shown[:80]} … {shown[-100:]}"
+    host = re.search(r"https?://([^/:\s]+)", message)
+    detail = ": ".join([*([host[1]] if host else []), message.splitlines()[0].rsplit(": ", 1)[-1]])
     kept = "; nothing of it was kept" if arguments else "; models that are here work without"
-    return f"{what} could not be fetched: {f'{reason} ({shown})' if reason else shown}{kept}"
+    return f"{what} could not be fetched: {f'{reason} ({detail})' if reason else message.splitlines()[0]}{kept}"
 
 
 def discovery() -> ModuleType:

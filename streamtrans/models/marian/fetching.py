@@ -3,48 +3,59 @@
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from streamtrans.errors import StreamtransError
 from streamtrans.models.marian import store
-from streamtrans.models.marian.catalogue import Catalogue, Pair
+from streamtrans.models.marian.catalogue import Catalogue, Pair, Size
 from streamtrans.models.marian.downloader import call
 
+Advance = Callable[[int], None]
+Shown = Callable[[str, Size], AbstractContextManager[Advance]]
 
-def get(pair: Pair, catalogue: Catalogue, advance: Callable[[int], None], wait: Callable[[], None]) -> bool:
+
+def fetch(pair: Pair, catalogue: Catalogue, shown: Shown, wait: Callable[[], None]) -> bool:
     """Fetch what is missing of a direction into the cache; gives False where all of it is there already.
 
-    advance: called with further bytes that have come. wait: as `store.changing`. Raises StreamtransError where it
-    cannot be had, and leaves what was there before.
+    shown: told name and size before anything comes, and gives the function that is told of further bytes. wait: as
+    `store.changing`. Raises StreamtransError where it cannot be had; what was there before then still is.
     """
-    name, size, files = "-".join(pair), catalogue.size(pair), catalogue.files(pair)
+    name, files = "-".join(pair), catalogue.files(pair)
     with store.changing(wait) as (staging, lock):
         here, coming = store.cache_directory() / name, staging / name
-        if files and all(file.is_in(here) for file in files):
+        missing = [file for file in files if not file.is_in(here)]
+        if files and not missing:
             return False
-        free = shutil.disk_usage(staging).free
-        if free < size.download + size.disk:
-            raise StreamtransError(
-                f"{name} needs {megabytes(size.download + size.disk)} and {staging.parent} has {megabytes(free)} free"
-            )
-        _take_over(here, coming)
-        sizes = {file.name: file.download for file in files if not (coming / file.name).exists()}
-        call("add_models", *pair, str(staging), look=_Arrival(coming, sizes, advance), lock=lock)
+        size = Size.of(missing)
+        _check_room(staging.parent, name, size)
+        coming.mkdir()
+        for file in files:
+            if file not in missing:
+                _link(here / file.name, coming / file.name)
+        with shown(name, size) as advance:
+            arrival = _Arrival(coming, {file.name: file.download for file in missing}, advance)
+            call("add_models", *pair, str(staging), look=arrival, lock=lock)
         if not store.is_whole(coming):
             raise StreamtransError(f"fxtranslate fetched no whole model for {name}; what came was not kept")
         store.put(coming)
     return True
 
 
-def _take_over(here: Path, coming: Path) -> None:
-    """Link the files that are here to where the others come; fxtranslate verifies them and fetches none twice."""
-    coming.mkdir()
-    for file in here.glob("[!.]*"):
-        try:
-            os.link(file.resolve(), coming / file.name)
-        except OSError:  # another file system, or one without links
-            shutil.copyfile(file, coming / file.name)
+def _check_room(cache: Path, name: str, size: Size) -> None:
+    needed, free = size.download + size.disk, shutil.disk_usage(cache).free
+    if free < needed:
+        room = f"{store.megabytes(needed)}, and {cache} has {store.megabytes(free)} left"
+        raise StreamtransError(f"{name} needs {room}; make room there")
+
+
+def _link(file: Path, other: Path) -> None:
+    """Give a file that is here to where the others come: fxtranslate verifies it, and fetches it no second time."""
+    try:
+        os.link(file.resolve(), other)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(file, other)
 
 
 @dataclass
@@ -68,8 +79,3 @@ class _Arrival:
             return (self.directory / f".{name}.download").stat().st_size
         except OSError:
             return 0
-
-
-def megabytes(count: int) -> str:
-    """Return a number of bytes as people read it: 17.1 MB."""
-    return f"{count / 1e6:.1f} MB"

@@ -78,6 +78,11 @@ def size_on_disk(directory: Path) -> int:
         raise ModelError(f"{directory}: {error.strerror}") from error
 
 
+def megabytes(count: int) -> str:
+    """Return a number of bytes as people read it: 17.1 MB."""
+    return f"{count / 1e6:.1f} MB"
+
+
 def remove(name: str, wait: Callable[[], None]) -> int:
     """Remove the model of a direction from the cache, whole or in part; gives the bytes that are free again.
 
