@@ -111,12 +111,16 @@ def _between(source: str, target: str) -> Route:
     legs = [_matching(cached, source, HUB), _matching(cached, HUB, target)]
     if legs[0] and legs[1]:
         return Route((cached[legs[0]], cached[legs[1]]), legs[0][0], legs[1][1])
-    wanted = f"{source}-{target}"
+    raise ModelError(f"no model from {described(source)} to {described(target)} is here; {_advice(source, target)}")
+
+
+def _advice(source: str, target: str) -> str:
+    """The command that gets what is missing between two languages, and its size."""
+    name = f"{source}-{target}"
     size = MODEL_SIZE if HUB in (source, target) else f"two of {MODEL_SIZE}, through English"
-    raise ModelError(
-        f"no model from {described(source)} to {described(target)} is here; get it with: "
-        f"streamtrans models get {wanted} ({size})"
-    )
+    half = store.cache_directory() / name
+    begun = f"{half} lacks files, so somebody is fetching it or was stopped; " if half.is_dir() else ""
+    return f"{begun}get it with: streamtrans models get {name} ({size})"
 
 
 def _here() -> dict[Pair, str | Path]:
