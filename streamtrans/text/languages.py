@@ -36,8 +36,8 @@ _CODES = {name.casefold(): code for code, name in [*_parsed(_OTHER_NAMES), *NAME
     code.casefold(): code for code in NAMES
 }
 _TAG = r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-[A-Z]{2})?"
-_NEAR_ENOUGH = 7
-"""Distance in CLDR's terms: a region or the default script (zh and zh-Hans) is nearer, another language is not."""
+_NEAR_ENOUGH, _OF_NO_USE = 7, 80
+"""Distances in CLDR's terms: another region or the default script is nearer than 7, a language that helps than 80."""
 
 
 def code_of(text: str) -> str:
@@ -72,6 +72,15 @@ def nearest(text: str, codes: Iterable[str]) -> list[str]:
     spelled = {spelling: code for code in codes for spelling in (code.casefold(), name_of(code).casefold())}
     near = difflib.get_close_matches(text.casefold(), spelled, n=6)
     return list(dict.fromkeys(spelled[spelling] for spelling in near))[:3]
+
+
+def related(code: str, codes: Iterable[str]) -> list[str]:
+    """Rank the codes that help speakers of a language, as CLDR has it, before ones that are spelled like its name."""
+    import langcodes
+
+    distances = sorted((langcodes.tag_distance(code, other), other) for other in codes)
+    useful = [other for distance, other in distances if distance < _OF_NO_USE]
+    return list(dict.fromkeys(useful + nearest(name_of(code), (other for _, other in distances))))[:3]
 
 
 def name_of(code: str) -> str:

@@ -1,7 +1,7 @@
 """Mozilla's service as it is seen through fxtranslate: records on loopback, and downloads that come from a directory.
 
-The records' address can be redirected; that of the attachments is fixed, so `add_models` is replaced at fxtranslate's own
-boundary, by a sitecustomize that every Python process under this environment runs.
+The records' address can be redirected; that of the attachments is fixed, so `add_models` is replaced at fxtranslate's
+own boundary, by a sitecustomize that every Python process under this environment runs.
 """
 
 import hashlib

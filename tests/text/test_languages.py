@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamtrans.errors import UsageError
-from streamtrans.text.languages import NAMES, closest, code_of, described, name_of, nearest, pair_of, tags_of
+from streamtrans.text.languages import NAMES, closest, code_of, described, name_of, nearest, pair_of, related, tags_of
 
 
 @pytest.mark.parametrize(
@@ -89,6 +89,13 @@ def test_the_closest_that_is_there(code, available, found):
 
 
 @pytest.mark.parametrize(
+    ("code", "first"), [("lb", "de"), ("gl", "es"), ("zh-TW", "zh-Hans"), ("af", "nl"), ("no", "nn")]
+)
+def test_languages_that_are_of_use_instead(code, first):
+    assert related(code, ["de", "es", "nl", "nn", "ru", "zh-Hans"])[0] == first
+
+
+@pytest.mark.parametrize(
     ("text", "pair"),
     [
         ("en-de", ("en", "de")),
@@ -125,5 +132,6 @@ def test_messages_have_name_and_code():
 
 
 def test_nothing_is_loaded_for_a_known_name():
-    code = "import sys; from streamtrans.text.languages import code_of; code_of('German'); print('langcodes' in sys.modules)"
+    code = "import sys\nfrom streamtrans.text import languages\nlanguages.code_of('German')"
+    code += "\nprint('langcodes' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -140,9 +140,13 @@ def test_the_old_one_stays_where_the_new_one_cannot_come(cache):
 
 @pytest.mark.parametrize("ends", [ValueError, KeyboardInterrupt])
 def test_nothing_half_written_stays(cache, ends):
-    with pytest.raises(ends), store.changing(no_wait) as (staging, _):
-        write(staging / "en-de", ".model.ende.intgemm.alphas.bin.download")
-        raise ends
+    def half():
+        with store.changing(no_wait) as (staging, _):
+            write(staging / "en-de", ".model.ende.intgemm.alphas.bin.download")
+            raise ends
+
+    with pytest.raises(ends):
+        half()
     assert [path.name for path in cache.iterdir()] == [".streamtrans.lock"]
 
 
