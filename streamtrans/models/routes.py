@@ -18,7 +18,7 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class Route:
-    """What translates: a name, a directory or a Hub id; or two directories, of which the second reads the first.
+    """The model that translates, a name, a directory or a Hub id; or two, of which the second reads the first.
 
     source, target: codes of the languages; None where only the model's own configuration tells them.
     """
@@ -31,6 +31,11 @@ class Route:
     def name(self) -> str:
         """The model as people name it."""
         return " → ".join(map(str, self.models))
+
+    @property
+    def title(self) -> str:
+        """The model without the directory it is in, as plots and screens name it."""
+        return " → ".join(Path(model).name for model in self.models)
 
 
 def find_route(model: str | None, adapter: Path | None, source: str | None, target: str | None) -> Route:

@@ -69,7 +69,7 @@ def nearest(text: str, codes: Iterable[str]) -> list[str]:
     """Rank the codes whose code or name is spelled most like a text; three at most."""
     import difflib
 
-    spelled = {spelling: code for code in codes for spelling in (code.casefold(), name_of(code).casefold())}
+    spelled = {spelling: code for code in codes for spelling in (code.casefold(), english_name(code).casefold())}
     near = difflib.get_close_matches(text.casefold(), spelled, n=6)
     return list(dict.fromkeys(spelled[spelling] for spelling in near))[:3]
 
@@ -80,10 +80,10 @@ def related(code: str, codes: Iterable[str]) -> list[str]:
 
     distances = sorted((langcodes.tag_distance(code, other), other) for other in codes)
     useful = [other for distance, other in distances if distance < _OF_NO_USE]
-    return list(dict.fromkeys(useful + nearest(name_of(code), (other for _, other in distances))))[:3]
+    return list(dict.fromkeys(useful + nearest(english_name(code), (other for _, other in distances))))[:3]
 
 
-def name_of(code: str) -> str:
+def english_name(code: str) -> str:
     """Return the English name of a language, or its code where none is known."""
     return NAMES.get(code, code)
 

@@ -6,7 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamtrans.errors import UsageError
-from streamtrans.text.languages import NAMES, closest, code_of, described, name_of, nearest, pair_of, related, tags_of
+from streamtrans.text.languages import (
+    NAMES,
+    closest,
+    code_of,
+    described,
+    english_name,
+    nearest,
+    pair_of,
+    related,
+    tags_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +75,7 @@ def test_any_text_is_a_language_or_refused(text):
 def test_a_language_is_found_by_its_name_and_its_code(code):
     assert code_of(NAMES[code]) == code_of(code) == code
     assert closest(code, list(NAMES)) == code
-    assert nearest(name_of(code), NAMES)[0] == code
+    assert nearest(english_name(code), NAMES)[0] == code
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def live(
     if sys.stdin.isatty():
         from streamtrans.cli.live.terminal import translate_typing
 
-        code = translate_typing(open_session, route.name, pause, as_json, plain)
+        code = translate_typing(open_session, route.title, pause, as_json, plain)
     else:
         code = translate_pipe(open_session(), pause, as_json)
     if code:

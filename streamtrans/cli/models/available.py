@@ -5,7 +5,7 @@ import json
 from streamtrans.cli.shared.tables import print_table
 from streamtrans.models.marian.catalogue import Catalogue, Pair, Size
 from streamtrans.models.marian.store import cached_models, megabytes
-from streamtrans.text.languages import HUB, name_of
+from streamtrans.text.languages import HUB, english_name
 
 
 def print_available(as_json: bool) -> None:
@@ -26,9 +26,9 @@ def print_available(as_json: bool) -> None:
             return "–"
         return megabytes(sizes[pair].download) + (", here" if pair in here else "")
 
-    languages = sorted({code for pair in sizes for code in pair} - {HUB}, key=name_of)
-    rows = [(name_of(code), code, cell((code, HUB)), cell((HUB, code))) for code in languages]
+    languages = sorted({code for pair in sizes for code in pair} - {HUB}, key=english_name)
+    rows = [(english_name(code), code, cell((code, HUB)), cell((HUB, code))) for code in languages]
     for source, target in (pair for pair in sizes if HUB not in pair):
-        direct = f"{name_of(source)} → {name_of(target)}", f"{source}-{target}"
+        direct = f"{english_name(source)} → {english_name(target)}", f"{source}-{target}"
         rows.append((*direct, cell((source, target)), ""))
     print_table(["language", "code", "to English", "from English"], rows)

@@ -13,4 +13,4 @@ def remove(pair: PairArgument) -> None:
       streamtrans models remove en-de
     """
     name = "-".join(pair_of("-".join(pair)))
-    print(f"removed {name}, {store.megabytes(store.remove(name, waiting))}")
+    print(f"removed {name}, {store.megabytes(store.remove_model(name, waiting))}")

@@ -92,10 +92,9 @@ def score(
     else:
         _policies(choice, sweep, WaitK(1))  # before a model is loaded: is it possible at all?
     _check(bool(from_log), bool(reference), language, overlay, resume, save_log, comet)
-    word_ms = _clock(word_ms, sequential)
     lags: Sequence[float] = parse_lags(at) if at else LAGS if sweep else ()
     route = find_route(model, adapter, source_language, target_language)
-    title = from_log[0].resolve().name if from_log else Path(adapter or route.name).name
+    title = from_log[0].resolve().name if from_log else adapter.name if adapter else route.title
     output = Output.of(title, overlay or [], language, as_json=as_json, plain=plain, lags=lags, plot=plot)
     quality = (*QUALITY, "COMET") if comet else QUALITY
     if from_log:
@@ -105,7 +104,8 @@ def score(
         from streamtrans.cli.shared.line_run import Pacing
 
         files = [source, *(references or [])] if source else []
-        trial = Trial(files, limit, route, adapter, carry, Pacing(batch_size, sequential, word_ms))
+        pacing = Pacing(batch_size, sequential, _clock(word_ms, sequential))
+        trial = Trial(files, limit, route, adapter, carry, pacing)
         policies = _policies(choice, sweep, trial.translator.default_policy)
         scored = trial.runs(policies, save_log, resume, quality, shown=not plain)
     if scored:  # else another rank has it all

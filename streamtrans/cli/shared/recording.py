@@ -45,7 +45,7 @@ def as_instance(
 
 
 def model_record(route: "Route", adapter: Path | None) -> dict[str, Any]:
-    """What translated, as the configuration of a run states it: names, adapter and languages if any, digest of weights.
+    """The models as the configuration of a run states them: name, adapter and languages if any, digest of the weights.
 
     Languages are there for Firefox's models, whose files do not tell them; a chain has a list of models.
     """

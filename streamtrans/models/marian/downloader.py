@@ -32,9 +32,9 @@ _REASONS = {
 
 
 def call(function: str, *arguments: str, look: Callable[[], None] = lambda: None, lock: int | None = None) -> str:
-    """What a function of fxtranslate returns, in a process that ends with us; `look` is called now and then.
+    """Call a function of fxtranslate in a process that ends with us, and give what it prints of the result.
 
-    lock: descriptor that the process keeps open. Raises StreamtransError that says what to do.
+    look: called now and then. lock: descriptor that the process keeps open. Raises StreamtransError with what to do.
     """
     discovery()
     command = [sys.executable, "-P", "-X", "utf8", "-c", _CALL, function, *arguments]

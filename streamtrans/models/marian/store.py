@@ -83,7 +83,7 @@ def megabytes(count: int) -> str:
     return f"{count / 1e6:.1f} MB"
 
 
-def remove(name: str, wait: Callable[[], None]) -> int:
+def remove_model(name: str, wait: Callable[[], None]) -> int:
     """Remove the model of a direction from the cache, whole or in part; gives the bytes that are free again.
 
     wait: as `changing`. Raises ModelError where there is none.

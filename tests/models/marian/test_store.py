@@ -104,23 +104,23 @@ def test_the_real_models_tell_theirs():
 def test_a_model_is_removed(cache):
     model(cache / "en-de")
     model(cache / "de-en", "deen")
-    assert store.remove("en-de", no_wait) == 300
+    assert store.remove_model("en-de", no_wait) == 300
     assert list(store.cached_models()) == [("de", "en")]
     assert sorted(path.name for path in cache.iterdir()) == [".streamtrans.lock", "de-en"]
 
 
 def test_half_a_model_is_removed_too(cache):
     write(cache / "en-de", "model.ende.intgemm.alphas.bin")
-    store.remove("en-de", no_wait)
+    store.remove_model("en-de", no_wait)
     assert not (cache / "en-de").exists()
 
 
 def test_what_is_not_there_cannot_be_removed(cache):
     with pytest.raises(ModelError, match=r"en-de is not in .*models; nothing is"):
-        store.remove("en-de", no_wait)
+        store.remove_model("en-de", no_wait)
     model(cache / "de-en", "deen")
     with pytest.raises(ModelError, match=r"en-de is not in .*; there are de-en"):
-        store.remove("en-de", no_wait)
+        store.remove_model("en-de", no_wait)
 
 
 def test_a_whole_model_takes_its_place(cache):
