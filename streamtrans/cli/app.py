@@ -27,7 +27,7 @@ COMMANDS = {
     "train": ("train.command", "Train a model on your own sentence pairs."),
     "distill": ("distill", "Write training pairs with a teacher's translations."),
     "policies": ("policies", "List the policies: when to read, when to write."),
-    "models": ("models.command", "List the models, get and remove Firefox's, calibrate one, merge an adapter."),
+    "models": ("models.command", "List models, get Firefox's, calibrate, merge adapters."),
     "bench": ("bench", "Measure how fast it is here, and against whom."),
     "doctor": ("doctor", "Tell what this machine computes with, and what makes it slow."),
 }
