@@ -18,8 +18,9 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class Route:
-    """The model that translates, a name, a directory or a Hub id; or two, of which the second reads the first.
+    """The model that translates, or two, of which the second reads what the first writes.
 
+    models: a Path is the directory of a Firefox model, a string whatever `load_checkpoint` takes.
     source, target: codes of the languages; None where only the model's own configuration tells them.
     """
 
@@ -50,7 +51,9 @@ def find_route(model: str | None, adapter: Path | None, source: str | None, targ
     name = model or DEFAULT
     if adapter is None and not _is_there(name) and (pair := tags_of(name)):
         return _agreeing(_between(*pair), source, target)
-    if store.is_firefox_model(Path(name)) and not (Path(name) / "config.json").exists():
+    if name not in embedded_models() and store.is_firefox_model(Path(name)):
+        if adapter:
+            raise UsageError(f"{name} is one of Firefox's models, on which no adapter goes")
         return _firefox(Path(name), source, target)
     if source or target:
         own = _configured(name, adapter)

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -134,6 +135,19 @@ def test_a_directory_of_files_from_elsewhere(cache, tmp_path):
     with pytest.raises(UsageError, match=r"teacher does not tell its languages; say them with --from and --to"):
         find(str(unnamed), source="en")
     assert find(str(unnamed), source="en", target="cs") == Route((unnamed,), "en", "cs")
+
+
+def test_an_embedded_name_is_no_directory(cache, tmp_path, monkeypatch):
+    put(tmp_path, "en-pt")
+    monkeypatch.chdir(tmp_path)
+    assert find() == find("en-pt") == Route(("en-pt",))
+    assert find("./en-pt").models == (Path("en-pt"),)
+
+
+def test_no_adapter_goes_on_a_firefox_model(cache, tmp_path):
+    put(cache, "en-de")
+    with pytest.raises(UsageError, match=r"is one of Firefox's models, on which no adapter goes"):
+        find(str(cache / "en-de"), adapter=tmp_path)
 
 
 def test_a_checkpoint_that_names_no_languages(cache, tmp_path):

@@ -109,8 +109,7 @@ def score(
         policies = _policies(choice, sweep, trial.translator.default_policy)
         scored = trial.runs(policies, save_log, resume, quality, shown=not plain)
     if scored:  # else another rank has it all
-        runs, scores = zip(*scored, strict=True)
-        output.show(runs, scores)
+        output.show(*zip(*scored, strict=True))
 
 
 def _policies(choice: PolicyChoice, sweep: bool, default: Policy) -> list[Policy]:

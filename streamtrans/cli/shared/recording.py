@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from streamtrans.engine.transcript import Transcript
 from streamtrans.evaluation.clock import WORD_MS, simulate
 from streamtrans.evaluation.instances import Instance, unit_of
-from streamtrans.models.marian.store import is_firefox_model
 
 if TYPE_CHECKING:
     from streamtrans.engine.events import Event
@@ -53,7 +52,7 @@ def model_record(route: "Route", adapter: Path | None) -> dict[str, Any]:
     named: dict[str, Any] = {"model": models[0] if len(models) == 1 else models}
     if adapter:
         named["adapter"] = str(adapter)
-    if any(is_firefox_model(Path(model)) for model in models):
+    if any(isinstance(model, Path) for model in route.models):
         named["languages"] = f"{route.source}-{route.target}"
     return {**named, "weights": weights_digest(route, adapter)}
 
@@ -73,8 +72,8 @@ def weights_digest(route: "Route", adapter: Path | None = None) -> str:
 
 
 def _files(model: str | Path, adapter: Path | None) -> list[Path]:
-    if is_firefox_model(Path(model)):
-        return sorted(file for pattern in ("*.bin", "*.spm") for file in Path(model).glob(pattern))
+    if isinstance(model, Path):
+        return sorted(file for pattern in ("*.bin", "*.spm") for file in model.glob(pattern))
     from streamtrans.models.loading import find_parts
     from streamtrans.models.qwen2_streaming.regret_head import FILE
 

@@ -39,7 +39,7 @@ def call(function: str, *arguments: str, look: Callable[[], None] = lambda: None
     discovery()
     command = [sys.executable, "-P", "-X", "utf8", "-c", _CALL, function, *arguments]
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, **pipes, pass_fds=[lock] if lock else [], encoding="utf-8") as process:  # type: ignore[call-overload]
+    with subprocess.Popen(command, **pipes, pass_fds=[] if lock is None else [lock], encoding="utf-8") as process:  # type: ignore[call-overload]
         try:
             while True:
                 try:
