@@ -36,13 +36,13 @@ def get(pair: PairArgument, as_json: JsonOption = False) -> None:
     source, target = pair_of("-".join(pair))
     try:
         catalogue = Catalogue.fetched()
-        got = [(leg, fetch(leg, catalogue, _shown, waiting)) for leg in catalogue.legs(source, target)]
     except StreamtransError as error:
-        legs = _legs_here(source, target)
-        if not legs:
+        if not (legs := _legs_here(source, target)):
             raise
-        warn(f"{error}; an older model stays")
+        warn(str(error))
         got = [(leg, False) for leg in legs]
+    else:
+        got = [(leg, fetch(leg, catalogue, _shown, waiting)) for leg in catalogue.legs(source, target)]
     models = [_entry(leg, fetched) for leg, fetched in got]
     if as_json:
         print(json.dumps({"models": models}, indent=2, ensure_ascii=False))

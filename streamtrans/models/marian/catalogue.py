@@ -12,7 +12,7 @@ from typing import Any
 
 from streamtrans.errors import ModelError, StreamtransError, UsageError
 from streamtrans.models.marian.downloader import call, discovery
-from streamtrans.text.languages import closest, described, related
+from streamtrans.text.languages import HUB, closest, described, related
 
 Pair = tuple[str, str]
 
@@ -60,7 +60,7 @@ class Catalogue:
             return match
         where, turned = ("into", "from") if side else ("from", "into")
         only = f", only {turned} it" if closest(code, {pair[1 - side] for pair in self.pairs}) else ""
-        near = f"; nearest: {', '.join(map(described, found))}" if (found := related(code, there)) else ""
+        near = f"; nearest: {', '.join(map(described, found))}" if (found := related(code, there - {HUB})) else ""
         raise ModelError(
             f"Firefox has no model {where} {described(code)}{only}{near}; all of them: streamtrans models --available"
         )

@@ -138,6 +138,15 @@ def test_faults_are_one_line_after_the_size(service, monkeypatch, fault, said):
     assert service.left_over() == []
 
 
+def test_a_newer_model_that_does_not_come_is_a_failure(service, monkeypatch):
+    run("models", "get", "en-de")
+    service.new_weights("en-de")
+    monkeypatch.setenv("FAKE_FAULT", "damaged")
+    done = run("models", "get", "en-de")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "en-de" in run("models").stdout
+
+
 def test_ctrl_c_leaves_nothing(service, monkeypatch):
     monkeypatch.setenv("FAKE_FAULT", "hangs")
     process = start("models", "get", "en-de")

@@ -61,7 +61,7 @@ def test_the_way_from_one_language_to_another(service, source, target, legs):
     [
         ("en", "fr", r"no model into French \(fr\).*; all of them: streamtrans models --available"),
         ("lb", "en", r"no model from lb; nearest: German \(de\)"),
-        ("ta", "en", r"no model from Tamil \(ta\), only into it"),
+        ("ta", "en", r"no model from Tamil \(ta\), only into it; all of them"),
         ("en", "es", r"no model into Spanish \(es\), only from it"),
     ],
 )
