@@ -8,16 +8,20 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
 
 from streamtrans.engine.events import End, Event, Read, Write
 from streamtrans.engine.lines import LineEngine, SequentialEngine
 from streamtrans.engine.passes import Forward, Prediction, Runner
 from streamtrans.engine.session import Session
 from streamtrans.engine.stream import Stream
-from streamtrans.engine.translator import Translator
+from streamtrans.engine.translator import Translator, load
 from streamtrans.errors import UsageError
+from streamtrans.models.routes import Route
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import Policy, revises
+from streamtrans.text.languages import HUB
 from streamtrans.text.words import LineEnd, Word
 
 
@@ -58,6 +62,14 @@ class Chain:
         """The translation of one sentence, as a stream of its words would give it."""
         events = self.session(policy).feed_line(sentence)
         return events[-1].text if events else ""
+
+
+def load_route(route: Route, adapter: Path | None = None, carry: bool = True) -> Translator | Chain:
+    """The translator of a route, or the chain of two; ModelError as `load`."""
+    tongues = [route.source, *[HUB] * (len(route.models) - 1), route.target]
+    languages = [(source, target) if source and target else None for source, target in pairwise(tongues)]
+    links = [load(model, adapter, carry, pair) for model, pair in zip(route.models, languages, strict=True)]
+    return Chain(*links) if len(links) > 1 else links[0]
 
 
 class ChainedStream:

@@ -16,7 +16,7 @@ from streamtrans.text.encoding import Utf8Decoder
 from streamtrans.text.words import LineEnd, Word, WordReader, source_words
 
 
-class Decisions(Protocol):
+class Decider(Protocol):
     """The decisions of a `Stream`, or of several in a chain; the driver takes the events out of `events`."""
 
     events: list[Event]
@@ -56,7 +56,7 @@ class Session:
     from the next one.
     """
 
-    def __init__(self, stream: Decisions, runner: Runner, clock: Callable[[], float] = time.perf_counter):
+    def __init__(self, stream: Decider, runner: Runner, clock: Callable[[], float] = time.perf_counter):
         """runner: makes the passes that the stream asks for. clock: seconds."""
         self._stream, self._runner = stream, runner
         self._request: Forward | None = None

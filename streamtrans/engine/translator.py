@@ -15,7 +15,7 @@ from streamtrans.engine.session import Session
 from streamtrans.engine.stream import Stream
 from streamtrans.errors import ModelError, UsageError
 from streamtrans.models.loading import find_model, load_checkpoint
-from streamtrans.models.marian.files import is_marian
+from streamtrans.models.marian.store import is_firefox_model, languages_of
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import Policy, make_policy
 from streamtrans.text.tokenizer import Tokenizer, load_tokenizer
@@ -67,15 +67,21 @@ class Translator:
         return events[-1].text if events else ""
 
 
-def load(model: str | Path = "en-pt", adapter: Path | None = None, carry: bool = True) -> Translator:
+def load(
+    model: str | Path = "en-pt",
+    adapter: Path | None = None,
+    carry: bool = True,
+    languages: tuple[str, str] | None = None,
+) -> Translator:
     """The translator of an embedded model, a directory, or a Hub id; ModelError if there is none or it is damaged.
 
     adapter: directory of a low-rank adapter to merge into it. carry: see `Translator`.
+    languages: of a Firefox model, source and target, where its name does not tell them.
     """
-    if is_marian(directory := find_model(model)):
+    if is_firefox_model(directory := find_model(model)):
         from streamtrans.engine.marian import load_marian
 
-        marian, settings = load_marian(directory)
+        marian, settings = load_marian(directory, *(languages or languages_of(directory) or ("", "")))
         return Translator(marian, marian.tokenizer, settings, carry)
     checkpoint = load_checkpoint(model, adapter=adapter)
     tokenizer = load_tokenizer(checkpoint.directory, checkpoint.settings.tokenizer, checkpoint.config)

@@ -67,11 +67,6 @@ class MarianFiles:
     shortlist: Path | None = None
 
 
-def is_marian(directory: Path) -> bool:
-    """Whether a directory looks like a Firefox model's."""
-    return not (directory / "config.json").exists() and any(directory.glob("model.*.bin"))
-
-
 def read_marian(directory: Path) -> MarianFiles:
     """Reads a directory with `model.*.bin` and `vocab.*.spm`, or `srcvocab.*.spm` with `trgvocab.*.spm`.
 
