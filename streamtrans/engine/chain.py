@@ -33,6 +33,11 @@ class Chain:
     second: Translator
 
     @property
+    def links(self) -> tuple[Translator, Translator]:
+        """Both of them, in order."""
+        return self.first, self.second
+
+    @property
     def settings(self) -> TranslationSettings:
         """The first one's settings, with the target language of the second."""
         return replace(self.first.settings, target_language=self.second.settings.target_language)
@@ -50,9 +55,8 @@ class Chain:
         policy = policy or self.default_policy
         if revises(policy):
             raise UsageError(f"policy {policy.name} takes words back, so that no second model can follow; take another")
-        links = self.first, self.second
-        stream = ChainedStream(*(link.stream(policy, link.executor.drafts) for link in links))
-        return Session(stream, _ChainRunner(stream, [link.executor.runner(policy) for link in links]), clock)
+        stream = ChainedStream(*(link.stream(policy, link.executor.drafts) for link in self.links))
+        return Session(stream, _ChainRunner(stream, [link.executor.runner(policy) for link in self.links]), clock)
 
     def lines(self, policy: Policy | None = None, batch_size: int | None = None) -> LineEngine:
         """The engine for many lines: one session after the other, whatever the batch size."""

@@ -48,6 +48,13 @@ class MarianExecutor:
     shortlist: Shortlist | None = None
     drafts = float("inf")
 
+    @property
+    def parameters(self) -> int:
+        """The numbers that the model has learned."""
+        shared = self.model.source is self.model.target
+        arrays = [*self.model.w.values(), self.model.target] + [self.model.source] * (not shared)
+        return sum(array.size for array in arrays)
+
     def runner(self, policy: Policy) -> Runner:
         """The runner of one stream; UsageError for a policy that needs a calibrated checkpoint."""
         _check(policy)

@@ -64,6 +64,10 @@ class Executor(Protocol):
     def drafts(self) -> float:
         """Tokens of a draft that the pass of a READ should verify: where few cost less than the passes they save."""
 
+    @property
+    def parameters(self) -> int:
+        """The numbers that the model has learned."""
+
     def runner(self, policy: Policy) -> Runner:
         """The runner of one stream; ModelError if the checkpoint lacks something that the policy needs."""
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
+from mlx.utils import tree_reduce
+
 from streamtrans.engine.instruments import Instrument, instrument_for
 from streamtrans.engine.lockstep import LockstepRunner
 from streamtrans.engine.passes import Runner, StartGroup
@@ -32,6 +34,11 @@ class Qwen2Executor:
     directory: Path = Path()
     heads: Heads = ()
     drafts = DRAFTS
+
+    @property
+    def parameters(self) -> int:
+        """The numbers that the model has learned."""
+        return int(tree_reduce(lambda total, array: total + array.size, self.model.parameters(), 0))
 
     def runner(self, policy: Policy) -> Runner:
         """The runner of one stream, with a cache of its own."""

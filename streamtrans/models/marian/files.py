@@ -187,12 +187,12 @@ def _array(name: str, kind: int, shape: tuple[int, ...], data: memoryview) -> np
         values = np.frombuffer(data, "<f4", size).reshape(shape).astype(np.float32)
     else:
         (multiplier,) = struct.unpack_from("<f", data, size)
-        if not 0 < multiplier < float("inf"):
+        if not 1e-30 < multiplier < float("inf"):
             raise ValueError(f"{name} is to be divided by {multiplier:g}")
         whole = np.frombuffer(data, np.int8, size)
         whole = whole.reshape(shape) if "Wemb" in name else whole.reshape(shape[::-1]).T
         values = np.divide(whole, multiplier, dtype=np.float32, order="C")
-    if not np.isfinite(values).all():
+    if kind == FLOAT32 and not np.isfinite(values).all():
         raise ValueError(f"{name} holds values that are no numbers")
     return values
 

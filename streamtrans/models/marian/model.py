@@ -71,9 +71,9 @@ class MarianModel:
         self.dtype = compute_dtype(mx.float16)
         self._scale = (config.width // config.heads) ** -0.5
         shared = files.source_embedding == files.target_embedding
-        target = files.weights.pop(files.target_embedding)
-        start = np.zeros_like(target[:1])  # the target begins with no piece: an embedding of zeros, after the others
-        self.target = mx.array(np.concatenate([target, start])).astype(self.dtype)
+        pieces = mx.array(files.weights.pop(files.target_embedding)).astype(self.dtype)
+        start = mx.zeros_like(pieces[:1])  # the target begins with no piece: an embedding of zeros, after the others
+        self.target = mx.concatenate([pieces, start])
         self.source = self.target if shared else mx.array(files.weights.pop(files.source_embedding)).astype(self.dtype)
         self.w = self._joined(files.weights)
         self.positions = mx.array(_sinusoids(LONGEST, config.width)).astype(self.dtype)
