@@ -173,7 +173,7 @@ class MarianRunner:
         answers: dict[int, Prediction] = {}
         for row, request in zip(self._rows, requests, strict=True):
             if request.fresh:
-                row.source, row.target, row.cells = [], [], []
+                row.source, row.target = [], []
             row.forget(request.take_back)
             row.source += request.source
         grown = [number for number, request in enumerate(requests) if request.source]
@@ -187,8 +187,11 @@ class MarianRunner:
         return [answers[number] for number in range(len(requests))]
 
     def _encode(self, rows: Sequence[_Row]) -> None:
-        """Encodes sources anew. At the end of one that is not finished stands the end mark, as if it were, for policies
-        that compare translations of what there is; nothing, for policies that write on."""
+        """Encodes sources anew, after which the cells have all of the target to read.
+
+        At the end of a source that is not finished stands the end mark, as if it were, for policies that compare
+        translations of what there is; nothing, for policies that write on.
+        """
         tokenizer = self._executor.tokenizer
         for row in rows:
             finished = row.source[-1] == tokenizer.end_id
@@ -204,7 +207,7 @@ class MarianRunner:
         ids = np.array([row.encoded + [0] * (max(lengths) - len(row.encoded)) for row in rows])
         memory = self._model.encode(ids[:, :LONGEST], np.minimum(lengths, LONGEST))
         for number, row in enumerate(rows):
-            row.memory, row.cells, row.target = (memory, number), [], row.target
+            row.memory, row.cells = (memory, number), []
 
     def _output(self, source: Sequence[int]) -> _Output:
         joined, _ = self._executor.tokenizer.joined(list(source))
@@ -258,12 +261,7 @@ class MarianRunner:
         scores = [mx.pad(row, [(0, 0), more]) if more[1] else row for row, more in zip(scores, padding, strict=True)]
         biases = [np.pad(o.bias, more, constant_values=NO_SCORE) for o, more in zip(outputs, padding, strict=True)]
         logits = mx.stack(scores) + mx.array(np.stack(biases)[:, None], states.dtype)
-        asked = [
-            request
-            if request.banned is None
-            else replace(request, banned=int(np.searchsorted(o.pieces, request.banned)))
-            for request, o in zip(requests, outputs, strict=True)
-        ]
+        asked = [replace(r, banned=output.place(r.banned)) for r, output in zip(requests, outputs, strict=True)]
         found = predict(asked, states, logits, instrument)
         return [
             Prediction([int(output.pieces[token]) for token in prediction.tokens], self._told(row, prediction))
