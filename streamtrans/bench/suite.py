@@ -15,6 +15,7 @@ from streamtrans.bench.peers import Skipped, Transformers, mlx_lm_decode
 from streamtrans.bench.process import ColdStart, cold_start, help_time
 from streamtrans.bench.timing import Case, interleave, medians, ratio, slowest
 from streamtrans.bench.workload import SENTENCES, Recording, at_depth, record
+from streamtrans.engine.qwen2 import Qwen2Executor
 from streamtrans.engine.translator import Translator
 from streamtrans.models.loading import load_checkpoint
 from streamtrans.runtime import compute_dtype, describe, mx
@@ -38,7 +39,7 @@ class Suite:
         self._checkpoint = load_checkpoint(model)
         directory, settings = self._checkpoint.directory, self._checkpoint.settings
         tokenizer = load_tokenizer(directory, settings.tokenizer, self._checkpoint.config)
-        self._translator = Translator(self._checkpoint.model, tokenizer, settings, directory)
+        self._translator = Translator(Qwen2Executor(self._checkpoint.model, settings, directory), tokenizer, settings)
         self._torch_python = torch_python
         self._rounds, self._live_rounds, self._slow_rounds, self._starts = (2, 1, 1, 1) if quick else (12, 6, 3, 3)
         self._sentences = SENTENCES[:2] if quick else SENTENCES

@@ -72,7 +72,7 @@ class Stream:
         tokenizer: Tokenizer,
         settings: TranslationSettings,
         policy: Policy,
-        drafts: int = 0,
+        drafts: float = 0,
         carry: bool = True,
     ):
         """drafts: tokens of a draft that the pass of a READ verifies; more rows per pass, fewer passes, the same words.
@@ -294,7 +294,7 @@ class Stream:
         if self._segment.words.pending and not self._at_lookahead(token):
             return None
         word = self._loops([self._segment.words.pending] if self._segment.words.pending else [])
-        return next(iter(self.tokenizer.encode_word(word, first=False)), None) if word else None
+        return self.tokenizer.target_start(word) if word else None
 
     def _loops(self, words: list[str]) -> str | None:
         """The word that would go on in a loop, once these are written in this segment too."""

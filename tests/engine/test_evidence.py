@@ -8,9 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamtrans.engine.batch import BatchEngine
+from streamtrans.engine.qwen2 import DRAFTS, Qwen2Executor
 from streamtrans.engine.session import Session
 from streamtrans.engine.stream import Stream
-from streamtrans.engine.translator import DRAFTS, Translator
+from streamtrans.engine.translator import Translator
 from streamtrans.errors import ModelError
 from streamtrans.models.loading import load_checkpoint
 from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET, Entries, streaming_mask
@@ -50,7 +51,7 @@ class Watched:
 
 def watched(translator, policy, sentence):
     """A runner that has made the passes of a sentence, and the events."""
-    runner = Watched(translator.runner(policy))
+    runner = Watched(translator.executor.runner(policy))
     session = Session(Stream(translator.tokenizer, translator.settings, policy, drafts=DRAFTS), runner)
     return runner, session.feed_line(sentence)
 
@@ -135,7 +136,7 @@ def test_a_draft_saves_passes_and_changes_nothing(en_pt):
         for sentence in SENTENCES:
             found = []
             for drafts in passes:
-                runner = Watched(en_pt.runner(policy))
+                runner = Watched(en_pt.executor.runner(policy))
                 stream = Stream(en_pt.tokenizer, en_pt.settings, policy, drafts)
                 found.append([(e.type, e.text, e.delay) for e in Session(stream, runner).feed_line(sentence)])
                 passes[drafts] += runner.passes
@@ -144,14 +145,18 @@ def test_a_draft_saves_passes_and_changes_nothing(en_pt):
 
 
 def test_below_the_least_wait_no_pass_is_made(en_pt):
-    runner = Watched(en_pt.runner(Learned(min_wait=4, max_wait=6)))
+    runner = Watched(en_pt.executor.runner(Learned(min_wait=4, max_wait=6)))
     stream = Stream(en_pt.tokenizer, en_pt.settings, Learned(min_wait=4, max_wait=6), DRAFTS)
     Session(stream, runner).feed("three words now ")
     assert not runner.passes
 
 
 def test_plain_layers_decide_as_packed_ones(en_pt):
-    plain = Translator(load_checkpoint("en-pt", packed=False).model, en_pt.tokenizer, en_pt.settings, en_pt.directory)
+    plain = Translator(
+        Qwen2Executor(load_checkpoint("en-pt", packed=False).model, en_pt.settings, en_pt.executor.directory),
+        en_pt.tokenizer,
+        en_pt.settings,
+    )
     for policy in (Learned(0.05), Confident(0.5), AlignAtt(2)):
         for sentence in SENTENCES:
             found = [[(e.type, e.text, e.delay) for e in t.session(policy).feed_line(sentence)] for t in (plain, en_pt)]
@@ -179,7 +184,7 @@ def test_the_policy_of_a_checkpoint_may_have_a_budget(en_pt):
 
 
 def test_a_checkpoint_without_the_head_says_what_to_do(en_pt, tmp_path):
-    bare = Translator(en_pt.model, en_pt.tokenizer, en_pt.settings, tmp_path)
+    bare = Translator(Qwen2Executor(en_pt.executor.model, en_pt.settings, tmp_path), en_pt.tokenizer, en_pt.settings)
     assert bare.session(WaitK(3)).feed_line("Good morning.")
     for start in (bare.session, lambda policy: BatchEngine(bare, policy)):
         with pytest.raises(ModelError, match=r"has no regret head.*streamtrans models calibrate"):

@@ -55,6 +55,7 @@ class MarianFiles:
 
     Biases and norms are (1, outputs). source_embedding, target_embedding: names among the weights; (pieces, width).
     source_vocabulary, target_vocabulary: SentencePiece files; one and the same where the vocabulary is shared.
+    shortlist: a file for `read_shortlist`, where there is one.
     """
 
     config: MarianConfig
@@ -63,6 +64,12 @@ class MarianFiles:
     target_embedding: str
     source_vocabulary: Path
     target_vocabulary: Path
+    shortlist: Path | None = None
+
+
+def is_marian(directory: Path) -> bool:
+    """Whether a directory looks like a Firefox model's."""
+    return not (directory / "config.json").exists() and any(directory.glob("model.*.bin"))
 
 
 def read_marian(directory: Path) -> MarianFiles:
@@ -89,7 +96,7 @@ def read_marian(directory: Path) -> MarianFiles:
         raise ModelError(f"{file}: {error}") from error
     shared = "Wemb" in weights
     names = ("Wemb", "Wemb") if shared else ("encoder_Wemb", "decoder_Wemb")
-    return MarianFiles(config, weights, *names, source, target)
+    return MarianFiles(config, weights, *names, source, target, _only(directory, "lex.*.bin"))
 
 
 def _only(directory: Path, pattern: str) -> Path | None:

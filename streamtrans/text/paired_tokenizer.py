@@ -1,0 +1,81 @@
+"""A vocabulary for each side, as Firefox's models have them: SentencePiece with the space in front of a word."""
+
+from bisect import bisect_right
+from functools import cached_property, lru_cache
+from itertools import accumulate
+from typing import Any
+
+from streamtrans.errors import ModelError
+from streamtrans.text.tokenizer import LONGEST_WORD, Detokenizer, PieceDetokenizer, pieces_of
+from streamtrans.text.words import is_unspaced
+
+
+class PairedTokenizer:
+    """Two SentencePiece processors, one for source words and one for target tokens; they may be the same.
+
+    The target starts with a token of its own, beyond the vocabulary. Raises ModelError where the two have different end
+    marks.
+    """
+
+    space_after = False
+
+    def __init__(self, source: Any, target: Any, source_language: str = ""):
+        self._source, self._target = source, target
+        self._unspaced = is_unspaced(source_language)
+        self.vocab_size: int = target.vocab_size()
+        self.end_id: int = target.eos_id()
+        self.unknown_id: int | None = target.unk_id() if target.unk_id() >= 0 else None
+        if source.eos_id() != self.end_id:
+            raise ModelError("the vocabularies of source and target have different end marks")
+        self.prompt_ids: list[int] = []
+        self.start_ids = [self.vocab_size]
+        self._encode = lru_cache(maxsize=200_000)(lambda word: tuple(self.encode(word)))
+
+    def encode(self, text: str) -> list[int]:
+        """Source token ids of a text."""
+        return list(self._source.encode(text))
+
+    def encode_word(self, word: str, first: bool) -> list[int]:
+        """Source token ids of one word, the space in front of it; a huge one loses its end."""
+        return list(self._encode(word[:LONGEST_WORD]))
+
+    def joined(self, tokens: list[int]) -> tuple[list[int], list[int]]:
+        """Source tokens of words as the model was trained on them, and the token that each of them begins in.
+
+        They are the same, but for characters of zh, ja and th, which become pieces of several.
+        """
+        if not self._unspaced:
+            return [*tokens], [*range(len(tokens))]
+        texts = [self._source_pieces[token][0].strip() for token in tokens]
+        ends = list(accumulate(map(len, texts)))
+        found = self.encode("".join(texts))
+        starts = accumulate((len(self._source_pieces[token][0].strip()) for token in found[:-1]), initial=0)
+        return found, [bisect_right(ends, start) for start in starts] if found else []
+
+    def target_start(self, word: str) -> int | None:
+        """The token that begins a word of the target in mid-sentence."""
+        return next(iter(self._target.encode(word)), None)
+
+    def spells(self, text: str) -> bool:
+        """Whether the source vocabulary has the text in pieces of whole characters."""
+        return all(token in self._whole_pieces for token in self._encode(text)) if text else True
+
+    def begins_word(self, token: int) -> bool:
+        """Whether the target piece has the space in front."""
+        return self._pieces[token][0].startswith(" ")
+
+    def detokenizer(self) -> Detokenizer:
+        """A fresh detokenizer of target tokens."""
+        return PieceDetokenizer(self._pieces)
+
+    @cached_property
+    def _pieces(self) -> list[tuple[str, int]]:
+        return pieces_of(self._target)
+
+    @cached_property
+    def _source_pieces(self) -> list[tuple[str, int]]:
+        return self._pieces if self._source is self._target else pieces_of(self._source)
+
+    @cached_property
+    def _whole_pieces(self) -> frozenset[int]:
+        return frozenset(token for token, (text, _) in enumerate(self._source_pieces) if text)
