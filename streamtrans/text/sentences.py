@@ -114,8 +114,8 @@ class SentenceEnds:
     Two judges: the rules of `ends_sentence`, which know lists, titles and ordinals, and `sentencex`, which knows about
     300 languages, quotations and names such as "Yahoo!". It is asked with a capital word to follow and with a small
     one: if both begin a sentence, the end is certain. Where the rules have no list of abbreviations, a full stop after
-    a short word, or one that `sentencex` takes for an abbreviation, ends a sentence if a capital follows; so does a mark
-    before a closing quotation mark.
+    a short word, or one that `sentencex` takes for an abbreviation, ends a sentence if a capital follows; so does a
+    mark before a closing quotation mark.
     """
 
     def __init__(self, language: str):
