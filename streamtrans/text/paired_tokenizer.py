@@ -44,8 +44,8 @@ class PairedTokenizer:
         word = word[:LONGEST_WORD]
         if not self._unspaced or " " not in word:
             return list(self._encode(word))
-        first, *others = word.split(" ")
-        return [*self._encode(first), *(token for other in others for token in (*self._space, *self._encode(other)))]
+        start, *others = word.split(" ")
+        return [*self._encode(start), *(token for other in others for token in (*self._space, *self._encode(other)))]
 
     def joined(self, tokens: list[int]) -> tuple[list[int], list[int]]:
         """Source tokens of words as the model was trained on them, and the token that each of them begins in.

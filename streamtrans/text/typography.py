@@ -54,7 +54,7 @@ class Quotes:
         """The target word with typographic marks, once the source has had one."""
         if self.idle or not self._marks or ('"' not in text and "'" not in text):
             return text
-        open_double, close_double, open_single, close_single = self._marks
+        open_double, close_double, open_single, close_single = tuple(self._marks)
         text = _INNER.sub("’", text)
         if not self._quotes:
             return text.replace("'", "’")
