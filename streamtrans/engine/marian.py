@@ -35,7 +35,7 @@ CHARACTERS_PER_WORD = 6.0
 POLICY = {"name": "agree", "agree": 2, "hold": 1, "horizon": 8}
 """The policy that loses least at a lag of four words."""
 
-THREADS = 2
+THREADS = 1
 """For the products of a single stream: an encoder's are large enough to share."""
 
 
@@ -101,30 +101,28 @@ def _check(policy: Policy) -> None:
 
 
 class _Output:
-    """The output layer, of the pieces that a source may need; (C, width) of them."""
+    """The output layer, of the pieces that a source may need.
+
+    pieces: int64 (C,). bias: float32 (C,), `NO_SCORE` for pieces that the source so far does not need.
+    """
 
     def __init__(self, executor: MarianExecutor, pieces: np.ndarray):
         self.pieces = pieces
+        self.weights = executor.model.target[mx.array(pieces)].T
         self._biases = executor.biases[pieces]
-        self._weights = executor.model.target[mx.array(pieces)].T
 
-    def holds(self, pieces: np.ndarray) -> bool:
-        """Whether these pieces are all there; the others are banned from now on."""
+    def narrow(self, pieces: np.ndarray) -> bool:
+        """Bans all other pieces; false if some of these are not here."""
         places = np.searchsorted(self.pieces, pieces)
         if places[-1] >= len(self.pieces) or (self.pieces[places] != pieces).any():
             return False
-        biases = np.full_like(self._biases, NO_SCORE)
-        biases[places] = self._biases[places]
-        self._bias = mx.array(biases)
+        self.bias = np.full_like(self._biases, NO_SCORE)
+        self.bias[places] = self._biases[places]
         return True
 
     def place(self, piece: int | None) -> int | None:
         """The column of a piece."""
         return None if piece is None else int(np.searchsorted(self.pieces, piece))
-
-    def logits(self, states: mx.array) -> mx.array:
-        """Logits (R, C) of states (R, width)."""
-        return mx.addmm(self._bias.astype(states.dtype), states, self._weights)
 
 
 @dataclass
@@ -194,9 +192,9 @@ class MarianRunner:
                 row.encoded.append(tokenizer.end_id)
                 row.origins.append(len(row.source) - finished)
             allowed = self._executor.allowed(row.encoded)
-            if row.output is None or not row.output.holds(allowed):
+            if row.output is None or not row.output.narrow(allowed):
                 row.output = _Output(self._executor, allowed)
-                row.output.holds(allowed)
+                row.output.narrow(allowed)
         lengths = np.array([len(row.encoded) for row in rows])
         ids = np.array([row.encoded + [0] * (max(lengths) - len(row.encoded)) for row in rows])
         memory = self._model.encode(ids[:, :LONGEST], np.minimum(lengths, LONGEST))
@@ -219,7 +217,7 @@ class MarianRunner:
         columns = np.arange(width) - (width - lengths)[:, None]
         positions = np.clip(columns + begins[:, None], 0, LONGEST - 1)
         memory = gathered([row.memory for row in rows if row.memory])
-        states, after, query = self._model.decode(ids, columns < 0, positions, self._cells(rows), memory)
+        states, after, query = self._model.decode(ids, columns >= 0, positions, self._cells(rows), memory)
         after = [layer.reshape(-1, layer.shape[-1]) for layer in after]
         for number, (row, length) in enumerate(zip(rows, lengths, strict=True)):
             end = (number + 1) * width
@@ -250,15 +248,18 @@ class MarianRunner:
         """The best pieces after states (B, R, width)."""
         outputs = [row.output for row in rows if row.output]
         widest = max(len(output.pieces) for output in outputs)
-        logits = [output.logits(states[number]) for number, output in enumerate(outputs)]
-        padded = [mx.pad(row, [(0, 0), (0, widest - row.shape[1])], constant_values=NO_SCORE) for row in logits]
+        padding = [(0, widest - len(output.pieces)) for output in outputs]
+        scores = [states[number] @ output.weights for number, output in enumerate(outputs)]
+        scores = [mx.pad(row, [(0, 0), more]) if more[1] else row for row, more in zip(scores, padding, strict=True)]
+        biases = [np.pad(o.bias, more, constant_values=NO_SCORE) for o, more in zip(outputs, padding, strict=True)]
+        logits = mx.stack(scores) + mx.array(np.stack(biases)[:, None], states.dtype)
         asked = [
             request
             if request.banned is None
             else replace(request, banned=int(np.searchsorted(o.pieces, request.banned)))
             for request, o in zip(requests, outputs, strict=True)
         ]
-        found = predict(asked, states, mx.stack(padded), instrument)
+        found = predict(asked, states, logits, instrument)
         return [
             Prediction([int(output.pieces[token]) for token in prediction.tokens], self._told(row, prediction))
             for row, output, prediction in zip(rows, outputs, found, strict=True)

@@ -9,7 +9,7 @@ from streamtrans.engine.lockstep import LockstepRunner
 from streamtrans.engine.passes import Runner, StartGroup
 from streamtrans.engine.single import SingleRunner
 from streamtrans.errors import ModelError
-from streamtrans.models.loading import name_of
+from streamtrans.models.embedded import name_of
 from streamtrans.models.qwen2_streaming.attention_recorder import Heads
 from streamtrans.models.qwen2_streaming.model import Model
 from streamtrans.models.qwen2_streaming.regret_head import RegretHead, load_regret_head

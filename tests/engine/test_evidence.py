@@ -70,7 +70,7 @@ def test_every_written_token_is_the_best_one_with_what_had_been_read(en_pt, poli
     order = np.concatenate([np.arange(len(runner.source)), np.arange(len(written))])
     read = np.concatenate([np.arange(1, len(runner.source) + 1), seen])
     mask = streaming_mask(Entries(kind, order, read), Entries(kind, order, read))
-    logits = np.array(en_pt.model.forward([ids], positions=order, mask=mask))[0, len(runner.source) :]
+    logits = np.array(en_pt.executor.model.forward([ids], positions=order, mask=mask))[0, len(runner.source) :]
     chosen = [*written[1:], en_pt.tokenizer.end_id]
     margins = logits.max(-1) - logits[np.arange(len(chosen)), chosen]
     assert margins.max() < 1e-3
@@ -189,7 +189,7 @@ def test_a_checkpoint_without_the_head_says_what_to_do(en_pt, tmp_path):
     for start in (bare.session, lambda policy: BatchEngine(bare, policy)):
         with pytest.raises(ModelError, match=r"has no regret head.*streamtrans models calibrate"):
             start(Learned())
-    for head in (RegretHead(8, [(0, 0)]), RegretHead(en_pt.model.args.hidden_size, [(99, 0)])):
+    for head in (RegretHead(8, [(0, 0)]), RegretHead(en_pt.executor.model.args.hidden_size, [(99, 0)])):
         save_regret_head(head, tmp_path / FILE)
         with pytest.raises(ModelError, match=r"damaged, or of another model.*streamtrans models calibrate"):
             bare.session(Learned())

@@ -49,13 +49,12 @@ def model_record(model: str, adapter: Path | None) -> dict[str, Any]:
 
 
 def weights_digest(model: str, adapter: Path | None = None) -> str:
-    """SHA-256 of the weights, regret head and config.json of a model; with an adapter, its weights come first."""
-    from streamtrans.models.loading import find_parts
-    from streamtrans.models.qwen2_streaming.regret_head import FILE
+    """SHA-256 of all files that a model computes with; with an adapter, its weights come first."""
+    from streamtrans.models.loading import find_parts, model_files
 
     directory, adapter = find_parts(model, adapter)
     files = [adapter / "adapters.safetensors"] if adapter else []
-    files += sorted([*directory.glob("model*.safetensors"), *directory.glob(FILE), directory / "config.json"])
+    files += model_files(directory)
     digest = hashlib.sha256()
     for file in files:
         with file.open("rb") as content:

@@ -105,45 +105,50 @@ class MarianModel:
 
     def encode(self, ids: np.ndarray, lengths: np.ndarray) -> Memory:
         """Reads sources: ids (B, S), padded at the right, and their lengths (B,)."""
-        rows, width = ids.shape
-        mask = _mask(lengths, width, self.dtype)
-        x = self.source[mx.array(ids)] * self.config.width**0.5 + self.positions[:width]
-        x = x.reshape(rows * width, -1)
+        places = _Places(np.arange(ids.shape[1]) < lengths[:, None])
+        mask = _mask(lengths, ids.shape[1], self.dtype)
+        x = self._embedded(self.source, ids, np.broadcast_to(np.arange(ids.shape[1]), ids.shape), places)
         for layer in range(1, self.config.encoder_layers + 1):
             at = f"encoder_l{layer}_self"
-            q, k, v = self._heads(self._linear(x, f"{at}_W", f"{at}_b"), rows, 3)
-            x = self._feed_forward(self._attended(x, at, q, k, v, mask), f"encoder_l{layer}_ffn")
+            q, k, v = self._heads(self._linear(x, f"{at}_W", f"{at}_b"), 3, places)
+            x = self._feed_forward(self._attended(x, at, q, k, v, mask, places), f"encoder_l{layer}_ffn")
         contexts = [f"decoder_l{layer}_context" for layer in range(1, self.config.decoder_layers + 1)]
-        found = [self._heads(self._linear(x, f"{at}_W", f"{at}_b"), rows, 2) for at in contexts]
+        found = [self._heads(self._linear(x, f"{at}_W", f"{at}_b"), 2, places) for at in contexts]
         return Memory([(k, v) for k, v in found], lengths)
 
     def decode(
-        self, ids: np.ndarray, padding: np.ndarray, positions: np.ndarray, cells: list[mx.array], memory: Memory
+        self, ids: np.ndarray, valid: np.ndarray, positions: np.ndarray, cells: list[mx.array], memory: Memory
     ) -> tuple[mx.array, list[mx.array], mx.array]:
         """Reads target tokens (B, T): states (B, T, width), and each layer's cells after each token, (B, T, width).
 
-        padding: bool (B, T), true for tokens that are none; they stand at the left. positions: (B, T). cells: of each
-        layer, (B, width), before the first token. The third result are the queries (B, heads, T, D) of the last layer.
+        valid: bool (B, T), false for padding, which stands at the left. positions: (B, T). cells: of each layer,
+        (B, width), before the first token. The third result are the queries (B, heads, T, D) of the last layer.
         """
-        rows, length = ids.shape
-        keep = mx.array(~padding)[..., None] if padding.any() else None
-        y = self.target[mx.array(ids)] * self.config.width**0.5 + self.positions[mx.array(positions)]
-        y = y.reshape(rows * length, -1)
+        places = _Places(valid)
+        keep = None if places.whole else mx.array(valid)[..., None]
+        y = self._embedded(self.target, ids, positions, places)
         after, query = [], y
         for layer, ((k, v), cell) in enumerate(zip(memory.layers, cells, strict=True), 1):
             at = f"decoder_l{layer}"
-            c = self._averages(y.reshape(rows, length, -1), f"{at}_rnn", cell, keep)
+            c = self._averages(places.spread(y @ self.w[f"{at}_rnn_WfW"]), f"{at}_rnn", cell, keep)
             after.append(c)
-            y = self._norm(y + mx.maximum(c.reshape(rows * length, -1), 0), f"{at}_rnn_ffn")
-            (query,) = self._heads(self._linear(y, f"{at}_context_Wq", f"{at}_context_bq"), rows, 1)
-            y = self._attended(y, f"{at}_context", query, k, v, memory.mask)
+            y = self._norm(y + mx.maximum(places.packed(c), 0), f"{at}_rnn_ffn")
+            (query,) = self._heads(self._linear(y, f"{at}_context_Wq", f"{at}_context_bq"), 1, places)
+            y = self._attended(y, f"{at}_context", query, k, v, memory.mask, places)
             y = self._feed_forward(y, f"{at}_ffn")
-        return y.reshape(rows, length, -1), after, query
+        return places.spread(y), after, query
 
-    def _averages(self, y: mx.array, at: str, cell: mx.array, keep: mx.array | None) -> mx.array:
-        """The gated averages c_t = f_t·c_{t−1} + (1 − f_t)·x_t of states (B, T, width), by doubling: log2 T steps."""
-        width, length = self.config.width, y.shape[1]
-        both = (y.reshape(-1, width) @ self.w[f"{at}_WfW"]).reshape(*y.shape[:2], -1)
+    def _embedded(self, table: mx.array, ids: np.ndarray, positions: np.ndarray, places: "_Places") -> mx.array:
+        """States (N, width) of the tokens, the padding left out."""
+        tokens, at = mx.array(ids[places.valid]), mx.array(positions[places.valid])
+        return table[tokens] * self.config.width**0.5 + self.positions[at]
+
+    def _averages(self, both: mx.array, at: str, cell: mx.array, keep: mx.array | None) -> mx.array:
+        """The gated averages c_t = f_t·c_{t−1} + (1 − f_t)·x_t, (B, T, width), by doubling: log2 T steps.
+
+        both: what f and x are made of, (B, T, 2·width). keep: bool (B, T, 1); where false, the cell stays.
+        """
+        width, length = self.config.width, both.shape[1]
         forget = mx.sigmoid(both[..., :width] + self.w[f"{at}_bf"])
         x = (1 - forget) * both[..., width:]
         if keep is not None:
@@ -164,9 +169,11 @@ class MarianModel:
         scores = (query * self._scale) @ memory.layers[-1][0].swapaxes(-1, -2)
         return mx.softmax(scores if memory.mask is None else scores + memory.mask, axis=-1)
 
-    def _attended(self, x: mx.array, at: str, q: mx.array, k: mx.array, v: mx.array, mask: mx.array | None) -> mx.array:
+    def _attended(
+        self, x: mx.array, at: str, q: mx.array, k: mx.array, v: mx.array, mask: mx.array | None, places: "_Places"
+    ) -> mx.array:
         found = mx.fast.scaled_dot_product_attention(q, k, v, scale=self._scale, mask=mask)
-        found = found.swapaxes(1, 2).reshape(x.shape)
+        found = places.packed(found.swapaxes(1, 2).flatten(2))
         return self._norm(x + self._linear(found, f"{at}_Wo", f"{at}_bo"), f"{at}_Wo")
 
     def _feed_forward(self, x: mx.array, at: str) -> mx.array:
@@ -179,10 +186,31 @@ class MarianModel:
     def _norm(self, x: mx.array, at: str) -> mx.array:
         return mx.fast.layer_norm(x, self.w[f"{at}_ln_scale"], self.w[f"{at}_ln_bias"], 1e-6)
 
-    def _heads(self, x: mx.array, rows: int, parts: int) -> list[mx.array]:
-        """`parts` arrays (B, heads, T, D) of states (B·T, parts·width)."""
-        x = x.reshape(rows, -1, parts, self.config.heads, self.config.width // self.config.heads)
+    def _heads(self, x: mx.array, parts: int, places: "_Places") -> list[mx.array]:
+        """`parts` arrays (B, heads, T, D) of states (N, parts·width)."""
+        x = places.spread(x)
+        x = x.reshape(*x.shape[:2], parts, self.config.heads, self.config.width // self.config.heads)
         return [x[:, :, part].swapaxes(1, 2) for part in range(parts)]
+
+
+class _Places:
+    """Where the tokens of B rows stand: one after the other for products (N, …), padded for attention (B, T, …)."""
+
+    def __init__(self, valid: np.ndarray):
+        """valid: bool (B, T), true for N tokens, false for padding."""
+        self.valid, self.whole = valid, bool(valid.all())
+        if not self.whole:
+            self._tokens = mx.array(np.flatnonzero(valid))
+            self._spread = mx.array(np.maximum(np.cumsum(valid) - 1, 0))  # any token will do for padding
+
+    def packed(self, x: mx.array) -> mx.array:
+        """Of (B, T, …) the tokens, (N, …)."""
+        x = x.flatten(0, 1)
+        return x if self.whole else x[self._tokens]
+
+    def spread(self, x: mx.array) -> mx.array:
+        """The tokens (N, …) in their rows, (B, T, …)."""
+        return (x if self.whole else x[self._spread]).reshape(*self.valid.shape, *x.shape[1:])
 
 
 def _sinusoids(length: int, width: int) -> np.ndarray:
