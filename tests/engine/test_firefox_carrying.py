@@ -31,7 +31,10 @@ FAULTS = {
         ("DID YOU KNOW?", ["VOCÊ SABIA"]),
         ("<b>Click</b> the button to continue.", ["<b>Clique", "</b>", "continuar."]),
         ("Copied %d of %s files to {folder}.", ["%d", "%s", "{folder}."]),
-        ("Send it to jobs@example.com or https://example.org/a?b=1.", ["jobs@example.com", "https://example.org/a?b=1."]),
+        (
+            "Send it to jobs@example.com or https://example.org/a?b=1.",
+            ["jobs@example.com", "https://example.org/a?b=1."],
+        ),
         ("He said Доброе утро and left.", ["Доброе утро"]),
     ],
     "pt-en": [

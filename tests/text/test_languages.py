@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamtrans.text.words import Word, WordReader, is_unspaced, join, source_words
+from streamtrans.text.carry import Carrier
+from streamtrans.text.words import Word, WordReader, is_unspaced, join, source_words, stream_units
 
 SENTENCES = {
     "af": "Goeie môre.|Hoe gaan dit met jou?|Dr. Botha is hier.",
@@ -134,3 +135,55 @@ def test_the_reader_finds_all_words_whatever_the_pieces(language_and_text, cuts)
     assert [unit for unit in in_pieces if isinstance(unit, Word)] == [unit for unit in whole if isinstance(unit, Word)]
     if "\x1b" not in text:
         assert [unit.text for unit in whole if isinstance(unit, Word)] == source_words(text, language)
+
+
+@pytest.mark.parametrize("language", SENTENCES)
+def test_a_model_that_knows_its_language_reads_it_as_it_is(language):
+    text = SENTENCES[language].replace("|", " ")
+    carrier = Carrier(lambda text: True, language, "en")
+    words = source_words(text, language)
+    read_by_model = [*map(carrier.read, words), carrier.finish()]
+    join_words = "".join if is_unspaced(language) else " ".join
+    assert join_words(filter(None, read_by_model)) == join(words, language)
+    assert carrier.foreign == 0
+
+
+SCRIPTS = {
+    "ru": "Привет мир", "el": "Καλημέρα κόσμε", "ar": "مرحبا بالعالم", "he": "שלום עולם", "hi": "नमस्ते दुनिया",
+    "bn": "ওহে বিশ্ব", "gu": "નમસ્તે વિશ્વ", "ta": "வணக்கம் உலகம்", "te": "హలో ప్రపంచం", "kn": "ಹಲೋ ಪ್ರಪಂಚ",
+    "ml": "ഹലോ ലോകം", "th": "สวัสดี", "ka": "გამარჯობა მსოფლიო", "hy": "Բարեւ աշխարհ", "am": "ሰላም ልዑል", "ko": "안녕 세상",
+    "ja": "こんにちは", "zh": "你好世界", "my": "မင်္ဂလာပါ",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("script_of", SCRIPTS)
+@pytest.mark.parametrize("language", ["en", "pt", "tr", "sr", "ru", "fa", "hi", "ko"])
+def test_text_of_another_script_is_copied(language, script_of):
+    shared = {"sr": {"ru"}, "ru": {"ru"}, "fa": {"ar"}, "hi": {"hi"}, "ko": {"ko", "zh"}}.get(language, set())
+    carrier = Carrier(lambda text: True, language, "en")
+    words = SCRIPTS[script_of].split()
+    read_by_model = " ".join([*filter(None, map(carrier.read, words)), carrier.finish()]).strip()
+    assert (read_by_model == SCRIPTS[script_of]) is (script_of in shared)
+    assert carrier.foreign == (0 if script_of in shared else len(words))
+    shown = [word for number in read_by_model.split() for word in carrier.write(number)] + carrier.owed()
+    assert " ".join(shown) == SCRIPTS[script_of]
+
+
+@given(text_of_a_language(), LANGUAGE)
+def test_a_model_that_copies_gives_the_text_again(language_and_text, target):
+    """With a vocabulary of ASCII and the language's own letters; the rest goes around the model or in other letters."""
+    language, text = language_and_text
+    text = text.replace("\n", " ").replace("\x1b[1m", "").replace("\u200f", "")
+    own = set(SENTENCES[language]) | set("“”„«»’")
+    carrier = Carrier(lambda text: all(c in own or c.isascii() for c in text), language, target)
+    words = source_words(text, language)
+    gap = "" if is_unspaced(language) else " "
+    read_by_model = gap.join(filter(None, [*map(carrier.read, words), carrier.finish()]))
+    shown = [shown for word in stream_units(read_by_model.strip(), target) for shown in carrier.write(word)]
+    shown += carrier.owed()
+    assert _letters(join(shown, target)) == _letters(text)
+
+
+def _letters(text):
+    """Its letters and signs, whatever their case and the spaces: an i with two dots counts as one with one."""
+    return "".join(text.split()).casefold().replace("\u0307", "").replace("ı", "i")
