@@ -23,6 +23,7 @@ from streamtrans.text.words import is_unspaced, stream_units
 
 _PLAIN = re.compile(r"[A-Za-z]?[a-z]+(?:['-][a-z]+)*[.,;:!?]*", re.ASCII)
 _NUMBER = re.compile(r"\d(?:[.,\u00a0\u202f\u066b\u066c]?\d)*")
+_ASCII_RUN = re.compile(r"[A-Za-z0-9]+")
 _ADDED_CURRENCY = re.compile(r"(?:R|US|A|C)?[$€£]$")
 _DOLLARS = re.compile(r"(?:R|US|A|C)?\$(?=\d|$)")
 _LONGEST_TAG = 12
@@ -51,7 +52,7 @@ class _Output:
 
     back: set[str] = field(default_factory=set)
     held: str = ""
-    digits: str = ""  # of a number, where words are characters
+    part: str = ""  # of a number or a name, where words are characters
     open: bool = False  # the next word joins the held one
     last: str = ""  # the number whose original was written last, if nothing followed it
     entry: str = ""  # the word before, with its comma
@@ -137,20 +138,18 @@ class Carrier:
             return []
         if not (self._carried or self._names) and self._quotes.idle and self._capitals.idle:
             return [word]
-        if self._unspaced and not (word := self._whole_number(word)):
+        if self._unspaced and not (word := self._whole(word)):
             return []
         text = self._quotes.write(word)
         if self._currencies and "$" not in self._currencies:  # a number before "€" is taken for dollars now and then
             text = _DOLLARS.sub("", text)
-        if self._names:
-            text = RUN.sub(lambda match: self._name(match[0]), text)
-        return self._restore(self._capitals.write(text))
+        return self._restore(self._capitals.write(self._named(text)))
 
     def owed(self) -> list[str]:
         """The words to show at the end of the target: the one that waited, and each original that never came back."""
         output = self._output
-        rest = [output.held, output.digits, *(c.original for n, c in self._carried.items() if n not in output.back)]
-        output.held = output.digits = ""
+        rest = [output.held, self._named(output.part), *(c.original for n, c in self._carried.items() if n not in output.back)]
+        output.held = output.part = ""
         output.back.update(self._carried)
         return [word for text in rest for word in stream_units(text, self._target)]
 
@@ -163,7 +162,7 @@ class Carrier:
 
     def _is_said_again(self, word: str) -> bool:
         """Whether it is an entry of a list that the model says twice, while the source has none twice."""
-        before, self._output.entry = self._output.entry, word if word[-1] == "," else ""
+        before, self._output.entry = self._output.entry, word if word[-1] == "," != word else ""
         return bool(before) and before == word and len(set(self._entries)) == len(self._entries)
 
     def _take(self, text: str) -> str:
@@ -230,6 +229,11 @@ class Carrier:
             self._names[folded] = run
         return folded
 
+    def _named(self, text: str) -> str:
+        """The text with the originals of names; where words are characters, letters of ASCII are a name's."""
+        runs = _ASCII_RUN if self._unspaced else RUN
+        return runs.sub(lambda match: self._name(match[0]), text) if self._names else text
+
     def _name(self, run: str) -> str:
         """The original of a run that the model wrote as it had read it."""
         return self._names.get(run) or (self._capitals.on and self._names.get(upper(run, self._source))) or run
@@ -240,12 +244,14 @@ class Carrier:
         self._carried[number] = carried
         return number
 
-    def _whole_number(self, character: str) -> str:
-        """Where words are characters: the number that is complete with this one; "" while it may become one."""
-        text, self._output.digits = self._output.digits + character, ""
-        digits = _digits(text) if text.strip().isdecimal() else "-"
-        if any(number.startswith(digits) and number != digits for number in self._carried):
-            self._output.digits, text = text, ""
+    def _whole(self, character: str) -> str:
+        """Where words are characters: what is complete with this one; "" while it may become a number or a name."""
+        text, self._output.part = self._output.part + character, ""
+        start = text.lstrip()
+        digits = _digits(start) if start.isdecimal() else start
+        in_number = any(number.startswith(digits) and number != digits for number in self._carried)
+        if in_number or any(name.startswith(start) for name in self._names):
+            self._output.part, text = text, ""
         return text
 
     def _restore(self, text: str) -> list[str]:

@@ -323,6 +323,13 @@ def test_an_emoji_in_characters_comes_out_whole():
     assert c.write("See") + c.write("6172.") + c.write("8354") == ["See", "👨\u200d👩\u200d👧.", "3👍🏽"]
 
 
+def test_where_target_words_are_characters_names_are_restored():
+    c = carrier(target="zh")
+    c.read("Yeşilgöz")
+    shown = [shown for character in "部长Yesilgoz。Yes" for shown in c.write(character)] + c.owed()
+    assert "".join(shown) == "部长Yeşilgöz。Yes"
+
+
 def test_where_target_words_are_characters_spaces_stay():
     c = carrier(target="th")
     c.read("@maria")
