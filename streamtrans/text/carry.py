@@ -80,7 +80,7 @@ class Carrier:
         self._quotes = Quotes(target_language)
         self._currencies: set[str] = set()  # signs that the source has used
         self._foreign_scripts = foreign_scripts(source_language)
-        self._characters = is_unspaced(source_language)
+        self._characters = self._capitals.settled = is_unspaced(source_language)
         self._unspaced = is_unspaced(target_language)
         self._output = _Output()
         self.foreign = 0

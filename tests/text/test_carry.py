@@ -308,6 +308,8 @@ def in_characters(line, known="今天我们用吧看，。 "):
         ("看 Привет мир 吧", "看 6172 吧"),
         ("今\u200b天 bob@example.com", "今天 6172"),
         ("2024今天，5", "2024今天，5"),
+        ("我们用 NASA 吧", "我们用 NASA 吧"),
+        ("NASA BBC 今天", "NASA BBC 今天"),
     ],
 )
 def test_where_source_words_are_characters_others_in_a_row_are_one_word(line, given_words):
