@@ -39,7 +39,7 @@ class Suite:
         self._checkpoint = load_checkpoint(model)
         directory, settings = self._checkpoint.directory, self._checkpoint.settings
         tokenizer = load_tokenizer(directory, settings.tokenizer, self._checkpoint.config)
-        self._translator = Translator(Qwen2Executor(self._checkpoint.model, settings, directory), tokenizer, settings)
+        self._translator = Translator(Qwen2Executor(self._checkpoint.model, directory), tokenizer, settings)
         self._torch_python = torch_python
         self._rounds, self._live_rounds, self._slow_rounds, self._starts = (2, 1, 1, 1) if quick else (12, 6, 3, 3)
         self._sentences = SENTENCES[:2] if quick else SENTENCES

@@ -41,6 +41,7 @@ class BatchEngine:
         self.translator = translator
         self.policy = policy or translator.default_policy
         self.batch_size = batch_size or BATCH_SIZE
+        self.window = WINDOW * self.batch_size
         self.cuts = 0
         self._start_group = translator.executor.start_group(self.policy)
 

@@ -12,11 +12,27 @@ from streamtrans.policies import Policy
 from streamtrans.ranks import Ranks
 
 if TYPE_CHECKING:
-    from streamtrans.engine.translator import Translator
+    from streamtrans.engine.session import Session
+
+
+class Opener(Protocol):
+    """A translator: opens sessions."""
+
+    @property
+    def default_policy(self) -> Policy:
+        """The policy to follow where none is given."""
+
+    def session(self, policy: Policy | None = None) -> "Session":
+        """A new stream."""
 
 
 class LineEngine(Protocol):
-    """Translates lines; `cuts` counts those that were too long for the model in one piece, so far."""
+    """Translates lines; `cuts` counts those that were too long for the model in one piece, so far.
+
+    window: lines that it takes before it must give one back.
+    """
+
+    window: int
 
     @property
     def cuts(self) -> int:
@@ -29,7 +45,9 @@ class LineEngine(Protocol):
 class SequentialEngine:
     """One session per line, whose events have times since the line began: for computation-aware scores."""
 
-    def __init__(self, translator: "Translator", policy: Policy | None = None):
+    window = 32
+
+    def __init__(self, translator: Opener, policy: Policy | None = None):
         self.translator = translator
         self.policy = policy or translator.default_policy
         self.cuts = 0
@@ -50,16 +68,16 @@ class SpreadEngine:
     chunk. So what is written is always a beginning of the whole, and resuming needs nothing but the output.
     """
 
-    def __init__(self, ranks: Ranks, engine: LineEngine, chunk: int):
-        """chunk: lines per rank between two collectives."""
-        self._ranks, self._engine, self._chunk = ranks, engine, chunk
+    def __init__(self, ranks: Ranks, engine: LineEngine):
+        """The lines per rank between two collectives are the engine's window."""
+        self._ranks, self._engine, self.window = ranks, engine, engine.window * ranks.size
         self.cuts = 0
 
     def translate(self, lines: Iterable[str]) -> Iterator[tuple[int, list[Event]]]:
         """(number from 0, events) of each line, in order; none on a rank that does not lead."""
         ranks, numbered = self._ranks, iter(lines)
         base = 0
-        while chunk := list(islice(numbered, self._chunk * ranks.size)):
+        while chunk := list(islice(numbered, self.window)):
             own = [_packed(events) for _, events in self._engine.translate(chunk[ranks.rank :: ranks.size])]
             shares = ranks.gather({"cuts": self._engine.cuts, "lines": own})
             self.cuts = sum(share["cuts"] for share in shares)

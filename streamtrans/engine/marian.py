@@ -95,9 +95,7 @@ def load_marian(directory: Path, source: str = "", target: str = "") -> tuple[Ma
 
 def _check(policy: Policy) -> None:
     if isinstance(policy.evidence, Regret):
-        raise UsageError(
-            f"policy {policy.name} needs a calibrated checkpoint; a Firefox model goes with agree or wait-k"
-        )
+        raise UsageError(f"policy {policy.name} needs a calibrated checkpoint; take agree or wait-k")
 
 
 class _Output:

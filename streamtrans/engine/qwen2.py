@@ -13,7 +13,6 @@ from streamtrans.models.embedded import name_of
 from streamtrans.models.qwen2_streaming.attention_recorder import Heads
 from streamtrans.models.qwen2_streaming.model import Model
 from streamtrans.models.qwen2_streaming.regret_head import RegretHead, load_regret_head
-from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import Policy
 from streamtrans.runtime import mx
 
@@ -26,11 +25,12 @@ class Qwen2Executor:
     """Computes with a streaming Qwen2, which reads each source word once.
 
     directory: of the checkpoint, or of the adapter merged into it; holds parts that only some policies need.
+    heads: those of its settings that look at the source word to translate.
     """
 
     model: Model
-    settings: TranslationSettings
     directory: Path = Path()
+    heads: Heads = ()
     drafts = DRAFTS
 
     def runner(self, policy: Policy) -> Runner:
@@ -52,7 +52,7 @@ class Qwen2Executor:
 
     @property
     def _alignment_heads(self) -> Heads:
-        heads, args = self.settings.alignment_heads, self.model.args
+        heads, args = self.heads, self.model.args
         name = name_of(self.directory)
         if not heads:
             raise ModelError(

@@ -8,6 +8,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from streamtrans.engine.lines import LineEngine
 from streamtrans.engine.passes import Executor
 from streamtrans.engine.qwen2 import Qwen2Executor
 from streamtrans.engine.session import Session
@@ -39,6 +40,12 @@ class Translator:
         """
         policy = policy or self.default_policy
         return Session(self.stream(policy, self.executor.drafts), self.executor.runner(policy), clock)
+
+    def lines(self, policy: Policy | None = None, batch_size: int | None = None) -> LineEngine:
+        """The fastest engine for many lines; batch_size: lines in flight."""
+        from streamtrans.engine.batch import BatchEngine  # which a live stream does not need
+
+        return BatchEngine(self, policy, batch_size)
 
     def stream(self, policy: Policy, drafts: float = 0) -> Stream:
         """The decisions of one stream, for a driver that has a runner; drafts: as in `Stream`."""
@@ -72,5 +79,7 @@ def load(model: str | Path = "en-pt", adapter: Path | None = None, carry: bool =
         return Translator(marian, marian.tokenizer, settings, carry)
     checkpoint = load_checkpoint(model, adapter=adapter)
     tokenizer = load_tokenizer(checkpoint.directory, checkpoint.settings.tokenizer, checkpoint.config)
-    executor = Qwen2Executor(checkpoint.model, checkpoint.settings, checkpoint.adapter or checkpoint.directory)
+    executor = Qwen2Executor(
+        checkpoint.model, checkpoint.adapter or checkpoint.directory, checkpoint.settings.alignment_heads
+    )
     return Translator(executor, tokenizer, checkpoint.settings, carry)

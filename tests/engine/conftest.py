@@ -30,4 +30,4 @@ def random_translator(en_pt, tmp_path_factory):
     head = RegretHead(args.hidden_size, settings.alignment_heads)
     head.outer.weight = head.outer.weight * 10  # so that it changes its mind
     save_regret_head(head, directory / FILE)
-    return Translator(Qwen2Executor(Model(args), settings, directory), en_pt.tokenizer, settings)
+    return Translator(Qwen2Executor(Model(args), directory, settings.alignment_heads), en_pt.tokenizer, settings)

@@ -8,10 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamtrans.engine.batch import BatchEngine
-from streamtrans.engine.qwen2 import DRAFTS, Qwen2Executor
+from streamtrans.engine.qwen2 import DRAFTS
 from streamtrans.engine.session import Session
 from streamtrans.engine.stream import Stream
-from streamtrans.engine.translator import Translator
 from streamtrans.errors import ModelError
 from streamtrans.models.loading import load_checkpoint
 from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET, Entries, streaming_mask
@@ -152,11 +151,8 @@ def test_below_the_least_wait_no_pass_is_made(en_pt):
 
 
 def test_plain_layers_decide_as_packed_ones(en_pt):
-    plain = Translator(
-        Qwen2Executor(load_checkpoint("en-pt", packed=False).model, en_pt.settings, en_pt.executor.directory),
-        en_pt.tokenizer,
-        en_pt.settings,
-    )
+    model = load_checkpoint("en-pt", packed=False).model
+    plain = replace(en_pt, executor=replace(en_pt.executor, model=model))
     for policy in (Learned(0.05), Confident(0.5), AlignAtt(2)):
         for sentence in SENTENCES:
             found = [[(e.type, e.text, e.delay) for e in t.session(policy).feed_line(sentence)] for t in (plain, en_pt)]
@@ -172,7 +168,7 @@ def test_looking_further_back_waits_longer(en_pt):
 
 def test_a_checkpoint_without_alignment_heads_says_what_to_do(en_pt):
     for heads, message in [((), "streamtrans models calibrate"), (((9, 0),), "no head 0 in layer 9")]:
-        other = replace(en_pt, settings=replace(en_pt.settings, alignment_heads=heads))
+        other = replace(en_pt, executor=replace(en_pt.executor, heads=heads))
         with pytest.raises(ModelError, match=message):
             other.session(AlignAtt())
 
@@ -184,7 +180,7 @@ def test_the_policy_of_a_checkpoint_may_have_a_budget(en_pt):
 
 
 def test_a_checkpoint_without_the_head_says_what_to_do(en_pt, tmp_path):
-    bare = Translator(Qwen2Executor(en_pt.executor.model, en_pt.settings, tmp_path), en_pt.tokenizer, en_pt.settings)
+    bare = replace(en_pt, executor=replace(en_pt.executor, directory=tmp_path))
     assert bare.session(WaitK(3)).feed_line("Good morning.")
     for start in (bare.session, lambda policy: BatchEngine(bare, policy)):
         with pytest.raises(ModelError, match=r"has no regret head.*streamtrans models calibrate"):

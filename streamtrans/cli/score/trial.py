@@ -65,7 +65,7 @@ class Trial:
         something for.
         """
         for policy in policies:
-            self.translator.executor.start_group(policy)  # complains now, not after other runs
+            self.translator.session(policy)  # complains now, not after other runs
         results = [self._run(policy, save_log, resume, quality, shown) for policy in policies]
         return [result for result in results if result]
 

@@ -17,11 +17,10 @@ from streamtrans.evaluation.scores import Scores
 from streamtrans.policies import Policy, description_of
 
 if TYPE_CHECKING:
+    from streamtrans.engine.chain import Chain
     from streamtrans.engine.events import Event
     from streamtrans.engine.translator import Translator
     from streamtrans.ranks import Ranks
-
-_SEQUENTIAL_CHUNK = 32
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class LineRun:
     shown: whether a bar may be drawn, called `name`.
     """
 
-    translator: "Translator"
+    translator: "Translator | Chain"
     policy: Policy
     ranks: "Ranks"
     name: str
@@ -86,15 +85,10 @@ class LineRun:
             self.folder.add(instance)
 
     def _engine(self) -> LineEngine:
-        if self.pacing.sequential:
-            return self._spread(SequentialEngine(self.translator, self.policy), _SEQUENTIAL_CHUNK)
-        from streamtrans.engine.batch import WINDOW, BatchEngine
-
-        engine = BatchEngine(self.translator, self.policy, self.pacing.batch_size)
-        return self._spread(engine, WINDOW * engine.batch_size)
-
-    def _spread(self, engine: LineEngine, chunk: int) -> LineEngine:
-        return engine if self.ranks.size == 1 else SpreadEngine(self.ranks, engine, chunk)
+        engine: LineEngine = SequentialEngine(self.translator, self.policy)
+        if not self.pacing.sequential:
+            engine = self.translator.lines(self.policy, self.pacing.batch_size)
+        return engine if self.ranks.size == 1 else SpreadEngine(self.ranks, engine)
 
     def finish(self, quality: Sequence[str] = QUALITY) -> tuple[Run, Scores]:
         """The run and its scores, which complete its folder if it is recorded."""
