@@ -148,7 +148,8 @@ class Carrier:
     def owed(self) -> list[str]:
         """The words to show at the end of the target: the one that waited, and each original that never came back."""
         output = self._output
-        rest = [output.held, self._named(output.part), *(c.original for n, c in self._carried.items() if n not in output.back)]
+        missing = (carried.original for number, carried in self._carried.items() if number not in output.back)
+        rest = [output.held, self._named(output.part), *missing]
         output.held = output.part = ""
         output.back.update(self._carried)
         return [word for text in rest for word in stream_units(text, self._target)]
