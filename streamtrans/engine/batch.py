@@ -34,7 +34,7 @@ Result = tuple[int, list[Event]]
 
 
 class BatchEngine:
-    """Translates lines in lockstep; `cuts` counts the lines that were too long for the model in one piece."""
+    """Translates lines in lockstep; `cuts` and `foreign` as in `LineEngine`."""
 
     def __init__(self, translator: "Translator", policy: Policy | None = None, batch_size: int | None = None):
         """policy: the checkpoint's own unless given. batch_size: lines in flight, None for the fastest."""
@@ -42,7 +42,7 @@ class BatchEngine:
         self.policy = policy or translator.default_policy
         self.batch_size = batch_size or BATCH_SIZE
         self.window = WINDOW * self.batch_size
-        self.cuts = 0
+        self.cuts = self.foreign = 0
         self._start_group = translator.executor.start_group(self.policy)
 
     def translate(self, lines: Iterable[str]) -> Iterator[Result]:
@@ -56,6 +56,7 @@ class BatchEngine:
         with blas_threads(1):
             for row in self._finished(self._windows(lines), ahead=isinstance(lines, Sequence)):
                 finished[row.number] = row.events
+                self.foreign += row.foreign
                 while next_line in finished:
                     yield next_line, finished.pop(next_line)
                     next_line += 1
@@ -136,6 +137,11 @@ class _Row:
     def width(self) -> int:
         """Source tokens of the segment that comes next."""
         return len(self.plan[0])
+
+    @property
+    def foreign(self) -> int:
+        """Words that were copied for their script."""
+        return self._stream.foreign
 
     def advance(self, prediction: Prediction) -> None:
         """Hands the stream its answer and goes on to its next request."""

@@ -27,7 +27,8 @@ class Opener(Protocol):
 
 
 class LineEngine(Protocol):
-    """Translates lines; `cuts` counts those that were too long for the model in one piece, so far.
+    """Translates lines; `cuts` counts those that were too long for the model in one piece, so far; `foreign` counts
+    words in a script that the source language does not use.
 
     window: lines that it takes before it must give one back.
     """
@@ -37,6 +38,10 @@ class LineEngine(Protocol):
     @property
     def cuts(self) -> int:
         """The number of lines that were cut."""
+
+    @property
+    def foreign(self) -> int:
+        """The number of words that were copied for their script."""
 
     def translate(self, lines: Iterable[str]) -> Iterator[tuple[int, list[Event]]]:
         """(number from 0, events) of each line, in order."""
@@ -50,7 +55,7 @@ class SequentialEngine:
     def __init__(self, translator: Opener, policy: Policy | None = None):
         self.translator = translator
         self.policy = policy or translator.default_policy
-        self.cuts = 0
+        self.cuts = self.foreign = 0
 
     def translate(self, lines: Iterable[str]) -> Iterator[tuple[int, list[Event]]]:
         """(number from 0, events) of each line, in order."""
@@ -58,6 +63,7 @@ class SequentialEngine:
             session = self.translator.session(self.policy)
             events = session.feed_line(line)
             self.cuts += session.cuts > 0
+            self.foreign += session.foreign
             yield number, events
 
 
@@ -71,7 +77,7 @@ class SpreadEngine:
     def __init__(self, ranks: Ranks, engine: LineEngine):
         """The lines per rank between two collectives are the engine's window."""
         self._ranks, self._engine, self.window = ranks, engine, engine.window * ranks.size
-        self.cuts = 0
+        self.cuts = self.foreign = 0
 
     def translate(self, lines: Iterable[str]) -> Iterator[tuple[int, list[Event]]]:
         """(number from 0, events) of each line, in order; none on a rank that does not lead."""
@@ -79,8 +85,8 @@ class SpreadEngine:
         base = 0
         while chunk := list(islice(numbered, self.window)):
             own = [_packed(events) for _, events in self._engine.translate(chunk[ranks.rank :: ranks.size])]
-            shares = ranks.gather({"cuts": self._engine.cuts, "lines": own})
-            self.cuts = sum(share["cuts"] for share in shares)
+            shares = ranks.gather({"cuts": self._engine.cuts, "foreign": self._engine.foreign, "lines": own})
+            self.cuts, self.foreign = (sum(share[name] for share in shares) for name in ("cuts", "foreign"))
             if ranks.leads:
                 for number in range(len(chunk)):
                     yield base + number, _unpacked(shares[number % ranks.size]["lines"][number // ranks.size])

@@ -35,6 +35,9 @@ CHARACTERS_PER_WORD = 6.0
 POLICY = {"name": "agree", "agree": 2, "hold": 1, "horizon": 8}
 """The policy that loses least at a lag of four words."""
 
+CHARACTERS_POLICY = {"name": "agree", "agree": 2, "hold": 2, "horizon": 16}
+"""The same in about twice as many target words where these are characters; not measured."""
+
 THREADS = 1
 """For the products of a single stream: an encoder's are large enough to share."""
 
@@ -89,13 +92,13 @@ def load_marian(directory: Path, source: str = "", target: str = "") -> tuple[Ma
     source_pieces = load_vocabulary(files.source_vocabulary, sizes[0])
     target_pieces = source_pieces if shared else load_vocabulary(files.target_vocabulary, sizes[1])
     shortlist = read_shortlist(files.shortlist, *sizes, shared) if files.shortlist else None
-    tokenizer = PairedTokenizer(source_pieces, target_pieces, source)
+    tokenizer = PairedTokenizer(source_pieces, target_pieces, source, target)
     settings = TranslationSettings(
         source_language=source or None,
         target_language=target or None,
         max_source_words=LONGEST_CHARACTERS if is_unspaced(source) else LONGEST_WORDS,
         length_ratio=CHARACTERS_PER_WORD if is_unspaced(target) and not is_unspaced(source) else 2.0,
-        policy=dict(POLICY),
+        policy=dict(CHARACTERS_POLICY if is_unspaced(target) else POLICY),
     )
     return MarianExecutor(MarianModel(files), tokenizer, shortlist), settings
 

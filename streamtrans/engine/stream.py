@@ -19,7 +19,8 @@ from streamtrans.engine.tape import Tape
 from streamtrans.errors import UsageError
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies.base import Action, Continuation, Glance, Policy, PolicyState, Revision
-from streamtrans.text.carry import Carrier, Plain
+from streamtrans.text.carry import Carrier
+from streamtrans.text.layer import Layer, Plain
 from streamtrans.text.sentences import ends_clause, ends_sentence
 from streamtrans.text.tokenizer import Tokenizer
 from streamtrans.text.words import LineEnd, TargetWords, Word, join
@@ -48,9 +49,7 @@ Steps = Generator[Forward | None, Word | LineEnd | Prediction | None, T]
 class _Segment:
     """One filling of a cache: a sentence, or a part of one that is too long for the model."""
 
-    def __init__(
-        self, tokenizer: Tokenizer, carrier: Carrier | Plain, language: str, keep: float, base: tuple[int, int]
-    ):
+    def __init__(self, tokenizer: Tokenizer, carrier: Layer, language: str, keep: float, base: tuple[int, int]):
         self.base = base  # words of the sentence that came before: source, target
         self.state = PolicyState()
         self.tape = Tape(tokenizer.prompt_ids, tokenizer.start_ids, tokenizer.end_id, keep)
@@ -111,7 +110,7 @@ class Stream:
 
     def _begin_segment(self) -> None:
         base, languages = (len(self.source), len(self.target)), (self._source_language, self._target_language)
-        carrier = Carrier(self.tokenizer.spells, *languages) if self._carries else Plain()
+        carrier: Layer = Carrier(self.tokenizer.spells, *languages) if self._carries else Plain()
         self._segment = _Segment(self.tokenizer, carrier, self._target_language, self._keep, base)
 
     @property

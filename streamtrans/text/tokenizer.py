@@ -42,7 +42,10 @@ class Tokenizer(Protocol):
         """Token ids of a text as it is; special tokens that it spells out are such tokens."""
 
     def encode_word(self, word: str, first: bool) -> list[int]:
-        """Token ids of one word alone, with its boundary mark; `first` in its text or not; a huge one loses its end."""
+        """Token ids of one word alone, with its boundary mark; `first` in its text or not; a huge one loses its end.
+
+        A space in front of it, as characters of zh, ja and th may have, may be left out.
+        """
 
     def target_start(self, word: str) -> int | None:
         """The token that begins a word of the target in mid-sentence; None for no word."""
@@ -89,7 +92,7 @@ class SentencePieceTokenizer:
 
     def encode_word(self, word: str, first: bool) -> list[int]:
         """Token ids of the word, the last of which carries the space after it."""
-        return list(self._encode(word[:LONGEST_WORD]))
+        return list(self._encode(word.lstrip()[:LONGEST_WORD]))
 
     def target_start(self, word: str) -> int | None:
         """The token that begins a word in mid-sentence."""
@@ -191,7 +194,7 @@ class HuggingFaceTokenizer:
 
     def encode_word(self, word: str, first: bool) -> list[int]:
         """Token ids of the word, a space in front of it unless it is the first."""
-        return list(self._encode((word if first else " " + word)[:LONGEST_WORD]))
+        return list(self._encode((word.lstrip() if first else " " + word.lstrip())[:LONGEST_WORD]))
 
     def target_start(self, word: str) -> int | None:
         """The token that begins a word in mid-sentence."""

@@ -20,7 +20,7 @@ from streamtrans.cli.shared.options import (
     ToOption,
     takes_policy,
 )
-from streamtrans.cli.shared.stderr import COPIED, CUT, OnceWarning
+from streamtrans.cli.shared.stderr import InputWarnings
 from streamtrans.errors import DataError, UsageError
 from streamtrans.models.routes import find_route
 from streamtrans.policies import revises
@@ -114,7 +114,7 @@ class _Pipe:
 
     def __init__(self, session: "Session", write: Writer):
         self._session, self._write = session, write
-        self._warn_of_cuts, self._warn_of_copies = OnceWarning(CUT), OnceWarning(COPIED)
+        self._warn = InputWarnings()
         self.open = False
 
     def feed(self, data: bytes, inbox: SignalInbox) -> None:
@@ -137,5 +137,4 @@ class _Pipe:
         for event in events:
             if text := self._write(event):
                 print(text, end="", flush=True)
-        self._warn_of_cuts(self._session.cuts)
-        self._warn_of_copies(self._session.foreign)
+        self._warn(self._session)

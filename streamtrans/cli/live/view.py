@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from streamtrans.engine.events import End, Event, Read, Revise, Write
-from streamtrans.text.words import join, units
+from streamtrans.text.words import join, stream_units
 
 READ_MARK = "│"
 _INDENT, _ARROW = "  ", "→ "
@@ -63,13 +63,13 @@ class LiveState:
         """Something happened; gives the sentence if that completed it."""
         if isinstance(event, Read):
             self.read.append(event.text)
-            self.unread = self.unread.lstrip().removeprefix(event.text)
+            self.unread = self.unread.lstrip().removeprefix(event.text.lstrip())
         elif isinstance(event, Write):
             self.target.append(event.text)
         elif isinstance(event, Revise):
-            self.target[event.index :] = units(event.text, self.target_language)
+            self.target[event.index :] = stream_units(event.text, self.target_language)
         elif isinstance(event, End):
-            finished = Sentence(join(self.read, self.source_language), join(self.target, self.target_language))
+            finished = Sentence(join(self.read, self.source_language).strip(), join(self.target, self.target_language))
             self.read, self.target, self.unread = [], [], self.unread.lstrip()
             return finished
         return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamtrans.cli.shared.line_run import LineRun, Pacing
 from streamtrans.cli.shared.recording import model_record
-from streamtrans.cli.shared.stderr import CUT, OnceWarning
+from streamtrans.cli.shared.stderr import InputWarnings
 from streamtrans.errors import DataError, UsageError
 from streamtrans.evaluation.instances import Instance
 from streamtrans.evaluation.run_folder import RunFolder
@@ -40,7 +40,7 @@ class Trial:
         self._paths, self._route, self._adapter, self._carry, self._pacing = paths, route, adapter, carry, pacing
         self._ranks = Ranks.launched()
         self._ranks.stop_together()
-        self._warn = OnceWarning(CUT)
+        self._warn = InputWarnings()
 
     @cached_property
     def translator(self) -> "Translator | Chain":

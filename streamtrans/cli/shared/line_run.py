@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamtrans.cli.shared.progress import progress
 from streamtrans.cli.shared.recording import as_instance
-from streamtrans.cli.shared.stderr import CUT, OnceWarning
+from streamtrans.cli.shared.stderr import InputWarnings
 from streamtrans.engine.lines import LineEngine, SequentialEngine, SpreadEngine
 from streamtrans.evaluation.clock import WORD_MS
 from streamtrans.evaluation.instances import Instance
@@ -49,7 +49,7 @@ class LineRun:
     pacing: Pacing = field(default_factory=Pacing)
     folder: RunFolder | None = None
     shown: bool = True
-    warn: OnceWarning = field(default_factory=lambda: OnceWarning(CUT))
+    warn: InputWarnings = field(default_factory=InputWarnings)
     instances: list[Instance] = field(default_factory=list)
 
     def begin(self, configuration: dict[str, Any], resume: bool, most: int | None = None) -> int:
@@ -72,7 +72,7 @@ class LineRun:
         engine = self._engine()
         with progress(self.name, total, done, self.shown and self.ranks.leads) as advance:
             for number, events in engine.translate(lines):
-                self.warn(engine.cuts)
+                self.warn(engine)
                 if recorded:
                     own = references[done + number] if references else ()
                     self._record(as_instance(done + number, events, settings, own, self.pacing.word_ms))
