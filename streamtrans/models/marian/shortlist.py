@@ -32,7 +32,7 @@ class Shortlist:
     def pieces(self, source: Sequence[int]) -> np.ndarray:
         """The target pieces allowed for these source pieces, in order: int64 (C,)."""
         allowed = np.zeros(self.size, bool)
-        allowed[: self.always] = True
+        allowed[: max(1, self.always)] = True  # the end mark is the first
         for piece in set(source):
             allowed[self.entries[self.offsets[piece] : self.offsets[piece + 1]]] = True
             if self.shared:
