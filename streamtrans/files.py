@@ -19,6 +19,7 @@ _START = 64
 def decoded(lines: Iterable[bytes], name: str) -> Iterator[str]:
     """The lines of a UTF-8 text, without their ends and a byte order mark; only "\\n", or "\\r\\n", ends a line.
 
+    A line without its end is the last, even where the file has grown since: what comes then belongs to that line.
     Raises DataError with `name`, the number of the line, and the byte that is not UTF-8, or for UTF-16.
     """
     for number, line in enumerate(lines, 1):
@@ -29,6 +30,8 @@ def decoded(lines: Iterable[bytes], name: str) -> Iterator[str]:
         except UnicodeDecodeError as error:
             wrong = f"byte 0x{error.object[error.start]:02x} at column {error.start + 1}"
             raise DataError(f"{name}:{number}: not UTF-8 ({wrong}); convert the file to UTF-8") from None
+        if not line.endswith(b"\n"):
+            return
 
 
 class Lines:
