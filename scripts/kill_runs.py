@@ -2,7 +2,7 @@
 
     python scripts/kill_runs.py 1000 --seed 0
 
-A chain is one run that is disturbed up to four times and then left to end; each disturbance is drawn:
+A chain is one run that is disturbed up to six times and then left to end; each disturbance is drawn:
 
   time       SIGKILL at any moment, from the start of the process to its usual end
   operation  SIGKILL before or after the n-th call that touches a file
@@ -31,28 +31,44 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SENTENCES = 48
+SENTENCES = 36
 WORDS = "we go home and then you take the bus to a small town by the sea where they live with café über naïve".split()
 KINDS = ["time", "time", "time", "operation", "operation", "operation", "full", "cut"]
-LONGEST_CHAIN = 4
+LONGEST_CHAIN = 6
 
 MODEL = """
 import json, shutil, sys
+from itertools import count
+from math import inf
 from pathlib import Path
-from mlx.utils import tree_flatten
+from mlx.utils import tree_flatten, tree_map
+from streamtrans.engine.batch import BatchEngine
+from streamtrans.engine.translator import load
 from streamtrans.models.embedded import ASSETS
 from streamtrans.models.qwen2_streaming.model import Model, ModelArgs
+from streamtrans.policies import WaitK
 from streamtrans.runtime import mx
-folder = Path(sys.argv[1])
+folder, lines = Path(sys.argv[1]), Path(sys.argv[2]).read_text().splitlines()
 folder.mkdir()
 sizes = dict(vocab_size=8000, hidden_size=16, intermediate_size=24, num_hidden_layers=1, num_attention_heads=2,
              tie_word_embeddings=True)
-mx.random.seed(3)
-mx.save_safetensors(str(folder / "model.safetensors"), dict(tree_flatten(Model(ModelArgs(**sizes)).parameters())))
 section = {"tokenizer": "sentencepiece-suffix", "source_language": "en", "target_language": "pt",
            "max_source_words": 12, "length_ratio": 1}
 (folder / "config.json").write_text(json.dumps({"model_type": "qwen2", **sizes, "streamtrans": section}))
 shutil.copy(ASSETS / "en-pt" / "tokenizer.model", folder)
+
+def translations(noise):
+    shaken = tree_map(lambda w: w * (1 + noise * mx.random.normal(w.shape)), model.parameters())
+    mx.save_safetensors(str(folder / "model.safetensors"), dict(tree_flatten(shaken)))
+    translator = load(folder)
+    results = [BatchEngine(translator, WaitK(k)).translate(lines) for k in (1, 2, 3, inf)]
+    return [[event.text for event in events] for result in results for _, events in result]
+
+for seed in count():  # a model whose choices are clear: in another batch logits differ by about 1e-6
+    mx.random.seed(seed)
+    model = Model(ModelArgs(**sizes))
+    if translations(1e-5) == translations(1e-5) == translations(0):
+        break
 """
 
 WATCHED = """
@@ -258,8 +274,9 @@ def kill_runs(number: int, seed: int, side_by_side: int, keep: Path | None) -> T
     tally = Tally()
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        subprocess.run([sys.executable, "-c", MODEL, str(root / "model")], check=True)
         source, reference = texts(seed)
+        (root / "source.en").write_bytes(source)
+        subprocess.run([sys.executable, "-c", MODEL, str(root / "model"), str(root / "source.en")], check=True)
         kinds = [
             (job, undisturbed(job, begun(root / f"whole-{i}", source, reference)))
             for i, job in enumerate(jobs(root / "model"))

@@ -93,6 +93,8 @@ def _check(file: Path, output: Path | None, resume: bool, as_json: bool, ranks: 
     """Complains about what cannot go together, before anything is opened."""
     if resume and (output is None or as_json):
         raise UsageError("--resume goes on with the lines of a file: it needs -o OUT, and does not go with --json")
+    if resume and output and output.exists() and not output.is_file():
+        raise UsageError(f"{output} is not a file; --resume goes on with the lines of one")
     if str(file) == "-" and ranks > 1:
         raise UsageError("standard input cannot be split over several ranks; give a file that all of them can read")
     if output:

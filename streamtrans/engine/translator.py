@@ -43,7 +43,9 @@ class Translator:
 
     def session(self, policy: Policy | None = None, clock: Callable[[], float] = time.perf_counter) -> Session:
         """A new live stream, with the checkpoint's own policy unless one is given; clock: seconds."""
-        policy = policy or self.default_policy
+        policy = self.default_policy if policy is None else policy
+        if not hasattr(policy, "decide"):
+            raise UsageError(f"{policy!r} is not a policy; give one, such as WaitK(3)")
         stream = Stream(self.tokenizer, self.settings, policy, DRAFTS, self.carry)
         return Session(stream, self.runner(policy), clock)
 
