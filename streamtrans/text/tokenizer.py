@@ -168,7 +168,11 @@ class HuggingFaceTokenizer:
         found = self._backend.token_to_id(token) if token else otherwise
         if found is None:
             raise ModelError(f"{path}: no end token; give eos_token_id in config.json")
-        return int(found)
+        if type(found) is not int or not 0 <= found < self.vocab_size:
+            raise ModelError(
+                f"{path}: {found!r} is no id of its {self.vocab_size} tokens; see eos_token_id in config.json"
+            )
+        return found
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, its special tokens recognised and none added."""
@@ -226,10 +230,16 @@ def _special_tokens(path: Path) -> dict[str, str]:
         return {}
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{path} cannot be read as JSON: {error}") from error
-    tokens = {name: entries.get(name) for name in ("eos_token", "bos_token")}
-    return {name: token["content"] if isinstance(token, dict) else token for name, token in tokens.items() if token}
+        tokens = {name: entries.get(name) for name in ("eos_token", "bos_token")}
+        found = {
+            name: token["content"] if isinstance(token, dict) else token for name, token in tokens.items() if token
+        }
+    except (OSError, ValueError, RecursionError, AttributeError, KeyError) as error:
+        raise ModelError(f"{path} cannot be read as the JSON of a tokenizer: {error!r}") from error
+    for name, token in found.items():
+        if not isinstance(token, str):
+            raise ModelError(f"{path}: {name} must be a string, not {token!r}")
+    return found
 
 
 def load_tokenizer(directory: str | Path, kind: str, config: dict[str, Any] | None = None) -> Tokenizer:
