@@ -35,8 +35,8 @@ def too_long(*_: object) -> None:
     raise TimeoutError(f"an input took more than {SECONDS} s")
 
 
-def fuzz(name: str, inputs: int) -> dict[str, object]:
-    """Tries one target; the first input that fails is in `failed`."""
+def fuzz(name: str, inputs: int, first: int) -> dict[str, object]:
+    """Tries one target with the inputs after the `first`; the first input that fails is in `failed`."""
     from hypothesis import HealthCheck, Phase, given, seed, settings
     from targets import make_targets
 
@@ -46,7 +46,7 @@ def fuzz(name: str, inputs: int) -> dict[str, object]:
         target = make_targets(Path(folder), [name])[name]
         while done < inputs and not failed:
 
-            @seed(done)
+            @seed(first + done)
             @settings(
                 max_examples=min(CHUNK, inputs - done),
                 deadline=None,
@@ -77,17 +77,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("inputs", type=int)
     parser.add_argument("targets", nargs="*")
+    parser.add_argument("--first", type=int, default=0, help="The number of inputs that an earlier run has tried.")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     from targets import MAKERS
 
     names = options.targets or list(MAKERS)
     if options.here:
-        print(json.dumps(fuzz(names[0], options.inputs)), flush=True)
+        print(json.dumps(fuzz(names[0], options.inputs, options.first)), flush=True)
         return 0
     failures = 0
     for name in names:
-        command = [sys.executable, __file__, str(options.inputs), name, "--here"]
+        command = [sys.executable, __file__, str(options.inputs), name, "--first", str(options.first), "--here"]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
         result = json.loads(done.stdout.splitlines()[-1]) if done.stdout else {"target": name, "failed": "it died"}
         print(json.dumps(result, ensure_ascii=False), flush=True)

@@ -10,8 +10,9 @@ A chain is one run that is disturbed up to six times and then left to end; each 
   cut        after a SIGKILL, log and output lose some of their last bytes, as when the machine loses power
   grow       the input of `translate` is there only in part, cut inside a line too, and grows before it is resumed
 
-After every disturbance all whole lines but the last must be the right ones, and none of them may be lost. At the end every file must equal, byte for byte, the one of the undisturbed run. Exits with 1 when one does not. The model is
-small and random, made on the spot, so that a run takes a second.
+After every disturbance all whole lines but the last must be the right ones, and none of them may be lost. At the end
+every file must equal, byte for byte, the one of the undisturbed run. Exits with 1 when one does not. The model is small
+and random, made on the spot, so that a run takes a second.
 """
 
 import argparse

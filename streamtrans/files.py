@@ -25,8 +25,10 @@ def decoded(lines: Iterable[bytes], name: str) -> Iterator[str]:
     for number, line in enumerate(lines, 1):
         if number == 1 and (order := utf16_order(line[:_START])):
             raise not_utf8(name, order)
+        if number == 1 and not (line := line.removeprefix(_BOM)):
+            return
         try:
-            yield (line.removeprefix(_BOM) if number == 1 else line).decode().rstrip("\r\n")
+            yield line.decode().rstrip("\r\n")
         except UnicodeDecodeError as error:
             wrong = f"byte 0x{error.object[error.start]:02x} at column {error.start + 1}"
             raise DataError(f"{name}:{number}: not UTF-8 ({wrong}); convert the file to UTF-8") from None
