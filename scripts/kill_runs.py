@@ -267,7 +267,7 @@ class Chain:
             if found != self.whole.results[name]:
                 self.wrong = f"{name} differs from that of the undisturbed run"
         if strays := [file.name for file in self.folder.rglob(".*")]:
-            self.kinds["temporary files left"] += len(strays)
+            self.wrong = f"{strays[0]} is left"
 
 
 def kill_runs(number: int, seed: int, side_by_side: int, keep: Path | None) -> Tally:

@@ -44,7 +44,7 @@ class Translator:
     def session(self, policy: Policy | None = None, clock: Callable[[], float] = time.perf_counter) -> Session:
         """A new live stream, with the checkpoint's own policy unless one is given; clock: seconds."""
         policy = self.default_policy if policy is None else policy
-        if not hasattr(policy, "decide"):
+        if isinstance(policy, type) or not hasattr(policy, "decide"):
             raise UsageError(f"{policy!r} is not a policy; give one, such as WaitK(3)")
         stream = Stream(self.tokenizer, self.settings, policy, DRAFTS, self.carry)
         return Session(stream, self.runner(policy), clock)

@@ -65,7 +65,7 @@ class SentencePieceTokenizer:
         try:
             self._model = sentencepiece.SentencePieceProcessor(model_file=str(path))
         except (OSError, RuntimeError) as error:
-            raise ModelError(f"{path}: not a SentencePiece model ({error})") from error
+            raise ModelError(f"{path}: not a SentencePiece model ({' '.join(str(error).split())})") from error
         self.vocab_size: int = self._model.vocab_size()
         self.start_id: int = self._model.bos_id()
         self.end_id: int = self._model.eos_id()
@@ -154,7 +154,7 @@ class HuggingFaceTokenizer:
         try:
             self._backend: Any = Backend.from_file(str(path))
         except Exception as error:  # the library raises bare Exception
-            raise ModelError(f"{path}: not a tokenizer ({error})") from error
+            raise ModelError(f"{path}: not a tokenizer ({' '.join(str(error).split())})") from error
         self.vocab_size: int = self._backend.get_vocab_size()
         special = _special_tokens(Path(directory) / "tokenizer_config.json")
         self.end_id: int = self._id(end_id, special.get("eos_token"), path)
