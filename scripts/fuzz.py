@@ -94,7 +94,7 @@ def main() -> int:
         command = [sys.executable, __file__, str(options.inputs), name, "--first", str(options.first), "--here"]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
         result = json.loads(done.stdout.splitlines()[-1]) if done.stdout else {"target": name, "failed": "it died"}
-        print(json.dumps(result, ensure_ascii=False), flush=True)
+        print(json.dumps(result), flush=True)
         failures += bool(result["failed"])
     return 1 if failures else 0
 

@@ -140,7 +140,8 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         raise StreamtransError(f"{path}: cannot write: {error.strerror}") from None
     try:
         with open(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            # a name of a file that is no UTF-8 is written as JSON would escape it
+            file.write(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
         # mkstemp makes files that only their owner reads; a result is for everyone, as the user's umask says.
         umask = os.umask(0)
         os.umask(umask)

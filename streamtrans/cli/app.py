@@ -132,7 +132,8 @@ def _run(arguments: list[str]) -> int:
         if "_STREAMTRANS_COMPLETE" in os.environ:
             command.main(prog_name="streamtrans")  # answers the shell and exits
         for stream in (sys.stdout, sys.stderr):
-            cast(Any, stream).reconfigure(encoding="utf-8")  # as the input is, whatever the locale says
+            # as the input is, whatever the locale says; a name of a file may be no UTF-8
+            cast(Any, stream).reconfigure(encoding="utf-8", errors="backslashreplace")
         with command.make_context("streamtrans", arguments) as context:
             command.invoke(context)
         sys.stdout.flush()

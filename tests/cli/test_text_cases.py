@@ -33,7 +33,7 @@ SAID = {
     "emoji with joiners": "Good morning 👩‍👩‍👧‍👦 🇵🇹 👍🏽.\n".encode(),
     "right to left": "Good morning שלום and مرحبا \u202e friend.\n".encode(),
     "HTML": b"<p>Good <b>morning</b>, my friend.</p>&amp; <!-- x -->\n",
-    "sequences that drive a terminal": b"Good \x1b[31mmorning\x1b]0;title\x07, \x1b[2J\x1bP+q\x1b\\ \xc2\x9b31m my friend.\n",
+    "sequences that drive a terminal": b"Good \x1b[31mday\x1b]0;title\x07, \x1b[2J\x1bP+q\x1b\\ \xc2\x9b31m my friend.\n",
     "10,000 words a line": b"we go home and " * 2_500 + b"\n",
     "10 MB without a space": b"a" * 10_000_000,
 }
@@ -113,8 +113,5 @@ def test_what_was_understood_before_a_fault_is_translated():
 
 @pytest.mark.parametrize("command", [["live"], ["translate", "-"]], ids=["live", "translate"])
 def test_memory_has_a_bound_whatever_the_length_of_a_word(command):
-    peaks = []
-    for size in (10, 20_000_000):
-        subprocess.run([*COMMAND, *command], input=b"b" * size, capture_output=True, timeout=PATIENCE, check=True)
-        peaks.append(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-    assert peaks[1] * 1024 < MOST_MEMORY
+    subprocess.run([*COMMAND, *command], input=b"b" * 20_000_000, capture_output=True, timeout=PATIENCE, check=True)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 < MOST_MEMORY

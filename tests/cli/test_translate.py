@@ -184,6 +184,17 @@ def test_only_a_file_is_resumed(source, tmp_path, output):
     assert f"{output} is not a file; --resume goes on with the lines of one" in error_of(result)
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="names of files are UTF-8 there")
+def test_a_name_of_a_file_that_is_no_utf8(tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    assert error_of(translate(name, cwd=tmp_path)) == "streamtrans: caf\\udce9: No such file or directory"
+    (tmp_path / name).write_text("Good morning.\nYes\n")
+    arguments = name, "-o", name + ".pt", "--save-log", name + "-run"
+    assert translate(*arguments, cwd=tmp_path).returncode == 0
+    assert translate(*arguments, "--resume", cwd=tmp_path).returncode == 0
+    assert (tmp_path / (name + ".pt")).read_text().count("\n") == 2
+
+
 def test_resuming_with_a_log_that_is_not_there_keeps_the_output(tmp_path, source):
     out, log = tmp_path / "out.pt", tmp_path / "run"
     out.write_text("Bom dia.\n\n")

@@ -120,7 +120,9 @@ def test_shards(tmp_path):
             load_checkpoint(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["/etc/passwd", "../model.safetensors", "a/../b.safetensors", "..", "", "\n", "a\0b", "x" * 5000])
+@pytest.mark.parametrize(
+    "name", ["/etc/passwd", "../model.safetensors", "a/../b.safetensors", "..", "", "\n", "a\0b", "x" * 5000]
+)
 def test_shards_lie_beside_their_index(tmp_path, name):
     (saved(tmp_path) / "model.safetensors").rename(tmp_path.parent / "model.safetensors")
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": name}}))

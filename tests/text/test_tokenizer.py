@@ -135,7 +135,7 @@ def test_a_damaged_tokenizer_config_is_one_line(byte_level, tmp_path, content):
 @pytest.mark.parametrize("token", [-1, 10**6, "x", True, ["x"]])
 def test_an_end_token_that_is_none_of_its_tokens(byte_level, tmp_path, token):
     (tmp_path / "tokenizer.json").write_text(byte_level._backend.to_str())
-    with pytest.raises(ModelError, match="eos_token_id in config.json"):
+    with pytest.raises(ModelError, match=r"eos_token_id in config\.json"):
         load_tokenizer(tmp_path, "huggingface", {"eos_token_id": token})
 
 

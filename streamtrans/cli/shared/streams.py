@@ -4,7 +4,7 @@ import contextlib
 import io
 import os
 import sys
-from typing import Any
+from typing import Any, cast
 
 from streamtrans.errors import StreamtransError
 
@@ -51,4 +51,4 @@ def guard_streams() -> None:
         sys.stdout = ClosedOutput()
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115
-    sys.stderr = LenientErrors(sys.stderr.detach(), "utf-8", "backslashreplace", line_buffering=True)
+    sys.stderr = LenientErrors(cast(Any, sys.stderr).detach(), "utf-8", "backslashreplace", line_buffering=True)
