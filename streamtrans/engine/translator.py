@@ -36,9 +36,11 @@ class Translator:
     def session(self, policy: Policy | None = None, clock: Callable[[], float] = time.perf_counter) -> Session:
         """A new live stream, with the checkpoint's own policy unless one is given; clock: seconds.
 
-        Raises ModelError if the checkpoint lacks something that the policy needs.
+        Raises ModelError if the checkpoint lacks something that the policy needs, UsageError for what is no policy.
         """
-        policy = policy or self.default_policy
+        policy = self.default_policy if policy is None else policy
+        if isinstance(policy, type) or not hasattr(policy, "decide"):
+            raise UsageError(f"{policy!r} is not a policy; give one, such as WaitK(3)")
         return Session(self.stream(policy, self.executor.drafts), self.executor.runner(policy), clock)
 
     def lines(self, policy: Policy | None = None, batch_size: int | None = None) -> LineEngine:

@@ -71,7 +71,7 @@ class SentencePieceTokenizer:
         try:
             self._model = sentencepiece.SentencePieceProcessor(model_file=str(path))
         except (OSError, RuntimeError) as error:
-            raise ModelError(f"{path}: not a SentencePiece model ({error})") from error
+            raise ModelError(f"{path}: not a SentencePiece model ({' '.join(str(error).split())})") from error
         self.vocab_size: int = self._model.vocab_size()
         self.start_id: int = self._model.bos_id()
         self.end_id: int = self._model.eos_id()
@@ -172,7 +172,7 @@ class HuggingFaceTokenizer:
         try:
             self._backend: Any = Backend.from_file(str(path))
         except Exception as error:  # the library raises bare Exception
-            raise ModelError(f"{path}: not a tokenizer ({error})") from error
+            raise ModelError(f"{path}: not a tokenizer ({' '.join(str(error).split())})") from error
         self.vocab_size: int = self._backend.get_vocab_size()
         special = _special_tokens(Path(directory) / "tokenizer_config.json")
         self.end_id: int = self._id(end_id, special.get("eos_token"), path)
@@ -186,7 +186,11 @@ class HuggingFaceTokenizer:
         found = self._backend.token_to_id(token) if token else otherwise
         if found is None:
             raise ModelError(f"{path}: no end token; give eos_token_id in config.json")
-        return int(found)
+        if type(found) is not int or not 0 <= found < self.vocab_size:
+            raise ModelError(
+                f"{path}: {found!r} is no id of its {self.vocab_size} tokens; see eos_token_id in config.json"
+            )
+        return found
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, its special tokens recognised and none added."""
@@ -248,10 +252,16 @@ def _special_tokens(path: Path) -> dict[str, str]:
         return {}
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{path} cannot be read as JSON: {error}") from error
-    tokens = {name: entries.get(name) for name in ("eos_token", "bos_token")}
-    return {name: token["content"] if isinstance(token, dict) else token for name, token in tokens.items() if token}
+        tokens = {name: entries.get(name) for name in ("eos_token", "bos_token")}
+        found = {
+            name: token["content"] if isinstance(token, dict) else token for name, token in tokens.items() if token
+        }
+    except (OSError, ValueError, RecursionError, AttributeError, KeyError) as error:
+        raise ModelError(f"{path} cannot be read as the JSON of a tokenizer: {error!r}") from error
+    for name, token in found.items():
+        if not isinstance(token, str):
+            raise ModelError(f"{path}: {name} must be a string, not {token!r}")
+    return found
 
 
 def load_tokenizer(directory: str | Path, kind: str, config: dict[str, Any] | None = None) -> Tokenizer:
