@@ -33,7 +33,8 @@ SAID = {
     "emoji with joiners": "Good morning 👩‍👩‍👧‍👦 🇵🇹 👍🏽.\n".encode(),
     "right to left": "Good morning שלום and مرحبا \u202e friend.\n".encode(),
     "HTML": b"<p>Good <b>morning</b>, my friend.</p>&amp; <!-- x -->\n",
-    "sequences that drive a terminal": b"Good \x1b[31mday\x1b]0;title\x07, \x1b[2J\x1bP+q\x1b\\ \xc2\x9b31m my friend.\n",
+    "sequences that drive a terminal": b"Good \x1b[31mday\x1b]0;title\x07, \x1b[2J\x1bP+q\x1b\\ "
+    b"\xc2\x9b31m my friend.\n",
     "10,000 words a line": b"we go home and " * 2_500 + b"\n",
     "10 MB without a space": b"a" * 10_000_000,
 }
