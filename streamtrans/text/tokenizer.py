@@ -171,7 +171,9 @@ class HuggingFaceTokenizer:
         path = Path(directory) / "tokenizer.json"
         try:
             self._backend: Any = Backend.from_file(str(path))
-        except Exception as error:  # the library raises bare Exception
+        except BaseException as error:  # the library raises bare Exception, and a panic of its Rust is not even one
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
             raise ModelError(f"{path}: not a tokenizer ({' '.join(str(error).split())})") from error
         self.vocab_size: int = self._backend.get_vocab_size()
         special = _special_tokens(Path(directory) / "tokenizer_config.json")

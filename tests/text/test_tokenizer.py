@@ -144,3 +144,17 @@ def test_what_the_library_says_is_one_line(byte_level, tmp_path):
     with pytest.raises(ModelError, match="Unknown tokenizer version") as error:
         load_tokenizer(tmp_path, "huggingface")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["PanicException", "KeyboardInterrupt"])
+def test_a_panic_of_the_tokenizer_library_is_told_in_a_line(tmp_path, monkeypatch, kind):
+    """As for a tokenizer.json that a long fuzz run found; whatever else is no Exception goes on its way."""
+    tokenizers = pytest.importorskip("tokenizers")
+    error = type(kind, (BaseException,), {})
+
+    def panics(path):
+        raise error("range end index 18446744073709551611 out of range")
+
+    monkeypatch.setattr(tokenizers, "Tokenizer", type("Tokenizer", (), {"from_file": staticmethod(panics)}))
+    with pytest.raises(ModelError if kind == "PanicException" else error, match="range end index"):
+        HuggingFaceTokenizer(tmp_path)
