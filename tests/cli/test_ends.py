@@ -168,8 +168,7 @@ def test_stopped_and_continued_it_goes_on(here):
     assert os.waitpid(process.pid, os.WUNTRACED)[1] >> 8 == signal.SIGTSTP
     lines = (here / "out.pt").read_bytes()
     process.send_signal(signal.SIGCONT)
-    process.send_signal(signal.SIGINT)
-    assert (process.communicate(timeout=PATIENCE)[1], process.returncode) == (b"", 130)
+    assert (ended(process, signal.SIGINT), process.returncode) == ("", 130)
     assert (here / "out.pt").read_bytes().startswith(lines)
 
 
