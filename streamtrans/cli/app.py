@@ -114,8 +114,12 @@ def streamtrans(
 def main() -> NoReturn:
     """The console script `streamtrans`."""
     guard_streams()
-    code = run(sys.argv[1:])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # threads are about to end; a second Ctrl-C has nothing to interrupt
+    try:
+        code = run(sys.argv[1:])
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # threads are about to end; Ctrl-C has nothing more to interrupt
+    except KeyboardInterrupt:  # a second one, while the first was taken care of
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        code = 130
     sys.exit(code)
 
 
