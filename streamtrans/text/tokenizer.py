@@ -6,6 +6,7 @@ tells. `space_after` says which, and the engine asks for a look-ahead token only
 """
 
 import json
+from collections.abc import Iterable
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -100,11 +101,7 @@ class SentencePieceTokenizer:
 
     def spells(self, text: str) -> bool:
         """Whether the vocabulary has the text in pieces of whole characters."""
-        return all(token in self._whole_pieces for token in self._encode(text)) if text else True
-
-    @cached_property
-    def _whole_pieces(self) -> frozenset[int]:
-        return frozenset(token for token, (text, _) in enumerate(self.pieces) if text)
+        return are_whole(self._encode(text), self.pieces)
 
     def begins_word(self, token: int) -> bool:
         """Never: the space is a suffix."""
@@ -126,6 +123,11 @@ def pieces_of(model: Any) -> list[tuple[str, int]]:
             silent = model.is_control(i) or model.is_unknown(i)
             rows.append(("" if silent else piece.replace("▁", " "), -1))
     return rows
+
+
+def are_whole(tokens: Iterable[int], pieces: list[tuple[str, int]]) -> bool:
+    """Whether all of these tokens are pieces of whole characters: no unknown one, no single bytes."""
+    return all(pieces[token][0] for token in tokens)
 
 
 class PieceDetokenizer:
