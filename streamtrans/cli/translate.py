@@ -70,6 +70,7 @@ def translate(
     """
     from streamtrans.cli.shared.line_run import LineRun, Pacing
     from streamtrans.cli.shared.recording import model_record
+    from streamtrans.engine.chain import load_route
     from streamtrans.evaluation.run_folder import RunFolder
     from streamtrans.ranks import Ranks
 
@@ -78,8 +79,6 @@ def translate(
     _check(file, output, resume, as_json, ranks.size)
     lines = Lines(file, limit)
     route = find_route(model, adapter, source_language, target_language)
-    from streamtrans.engine.chain import load_route
-
     translator = load_route(route, adapter, carry)
     policy = choice.policy(translator.default_policy)
     shown = not plain and (output is not None or not sys.stdout.isatty())

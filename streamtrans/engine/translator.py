@@ -8,7 +8,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from streamtrans.engine.lines import LineEngine
+from streamtrans.engine.lines import LineEngine, Sentences
 from streamtrans.engine.passes import Executor
 from streamtrans.engine.qwen2 import Qwen2Executor
 from streamtrans.engine.session import Session
@@ -22,7 +22,7 @@ from streamtrans.text.tokenizer import Tokenizer, load_tokenizer
 
 
 @dataclass(frozen=True)
-class Translator:
+class Translator(Sentences):
     """A model, its tokenizer and its settings; one may serve many sessions, one after the other or in turn.
 
     carry: words that are no language go around the model.
@@ -63,11 +63,6 @@ class Translator:
         except UsageError as error:
             raise ModelError(f"config.json: streamtrans.policy cannot be: {error}") from error
 
-    def translate(self, sentence: str, policy: Policy | None = None) -> str:
-        """The translation of one sentence, as a stream of its words would give it."""
-        events = self.session(policy).feed_line(sentence)
-        return events[-1].text if events else ""
-
 
 def load(
     model: str | Path = "en-pt",
@@ -85,7 +80,7 @@ def load(
 
         marian, settings = load_marian(directory, *(languages or languages_of(directory) or ("", "")))
         return Translator(marian, marian.tokenizer, settings, carry)
-    checkpoint = load_checkpoint(model, adapter=adapter)
+    checkpoint = load_checkpoint(directory, adapter=adapter)
     tokenizer = load_tokenizer(checkpoint.directory, checkpoint.settings.tokenizer, checkpoint.config)
     executor = Qwen2Executor(
         checkpoint.model, checkpoint.adapter or checkpoint.directory, checkpoint.settings.alignment_heads
