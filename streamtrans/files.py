@@ -1,5 +1,6 @@
 """Text files: read line by line, with one wording of what is wrong, and written whole or not at all."""
 
+import glob
 import os
 import sys
 import tempfile
@@ -126,6 +127,12 @@ def refuse_input(output: Path, file: Path) -> None:
     """Raises UsageError where the file to write is the one to read, which writing would destroy."""
     if output.exists() and file.exists() and output.samefile(file):
         raise UsageError(f"{output} is the input; write to another file")
+
+
+def clear_leftovers(path: Path) -> None:
+    """Remove what a process that was killed inside `write_atomically` has left beside `path`."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        left.unlink()
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
