@@ -257,16 +257,19 @@ class MarianRunner:
         """The best pieces after states (B, R, width)."""
         outputs = [row.output for row in rows if row.output]
         widest = max(len(output.pieces) for output in outputs)
-        padding = [(0, widest - len(output.pieces)) for output in outputs]
-        scores = [states[number] @ output.weights for number, output in enumerate(outputs)]
-        scores = [mx.pad(row, [(0, 0), more]) if more[1] else row for row, more in zip(scores, padding, strict=True)]
-        biases = [np.pad(o.bias, more, constant_values=NO_SCORE) for o, more in zip(outputs, padding, strict=True)]
-        logits = mx.stack(scores) + mx.array(np.stack(biases)[:, None], states.dtype)
+        biases = np.full((len(rows), 1, widest), NO_SCORE, np.float32)
+        scores = []
+        for number, output in enumerate(outputs):
+            size = len(output.pieces)
+            biases[number, 0, :size] = output.bias
+            found = states[number] @ output.weights
+            scores.append(mx.pad(found, [(0, 0), (0, widest - size)]) if size < widest else found)
+        logits = mx.stack(scores) + mx.array(biases, states.dtype)
         asked = [replace(r, banned=output.place(r.banned)) for r, output in zip(requests, outputs, strict=True)]
-        found = predict(asked, states, logits, instrument)
+        predictions = predict(asked, states, logits, instrument)
         return [
             Prediction([int(output.pieces[token]) for token in prediction.tokens], self._told(row, prediction))
-            for row, output, prediction in zip(rows, outputs, found, strict=True)
+            for row, output, prediction in zip(rows, outputs, predictions, strict=True)
         ]
 
     def _instrument(self, query: mx.array, memory: Memory) -> Instrument | None:
