@@ -270,7 +270,9 @@ class Stream:
         of a draft.
         """
         inside_a_word = self._segment.words.pending and self.tokenizer.space_after and not self._tape.draft
-        return isinstance(self.policy.evidence, Glance) and not self._state.source_finished and not inside_a_word
+        evidence = self.policy.evidence
+        asks = isinstance(evidence, Glance) or (isinstance(evidence, Continuation) and evidence.probability)
+        return asks and not self._state.source_finished and not inside_a_word
 
     def _look_ahead(self, evidence: Continuation) -> Steps[list[str]]:
         """Brings the draft up to the horizon; returns its complete words, and tells the policy how many are agreed."""
@@ -285,7 +287,7 @@ class Stream:
                 break
             yield from self._pass()
         agreed = tape.agreed(evidence.agree)
-        self._state.evidence = {"agreed": sum(1 for end in ends if end <= agreed)}
+        self._state.evidence = {**tape.draft[0].evidence, "agreed": sum(1 for end in ends if end <= agreed)}
         return words
 
     def _loop_token(self, token: int) -> int | None:

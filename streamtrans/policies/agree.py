@@ -10,14 +10,17 @@ from streamtrans.policies.base import Action, Continuation, PolicyState, option
 class Agree:
     """Writes a word once the last `agree` tentative continuations have had it, and `hold` agreed words follow it.
 
+    A word that the model gives more than the probability `certain` need not wait for those that follow.
+
     `horizon`: words that a continuation goes beyond the written ones; what is beyond a first difference is decoded anew
     after each READ, so that a far horizon costs passes, and words that are agreed too early. Raises UsageError for
-    agree < 2, hold < 0, or a horizon that cannot hold a word and those that follow it.
+    agree < 2, hold < 0, a horizon that cannot hold a word and those that follow it, or certain outside 0 to 1.
     """
 
     agree: int = option(2, "N", "Write what the last N continuations agree on")
     hold: int = option(0, "N", "Keep the last N agreed words back")
     horizon: int = option(2, "N", "Words that a continuation looks ahead")
+    certain: float = option(1.0, "P", "Hold no agreed word back that is more probable than P")
     name = "agree"
     summary = "write what successive readings agree on; for offline models too"
 
@@ -28,12 +31,15 @@ class Agree:
             raise UsageError(f"agree: hold is {self.hold}; it must be 0 or more words")
         if self.horizon <= self.hold:
             raise UsageError(f"agree: horizon is {self.horizon}; it must be more than hold, which is {self.hold}")
+        if not 0 <= self.certain <= 1:
+            raise UsageError(f"agree: certain is {self.certain}; it must be from 0 to 1")
 
     @property
     def evidence(self) -> Continuation:
-        """Continuations of `horizon` words, the last `agree` compared."""
-        return Continuation(self.agree, self.horizon)
+        """Continuations of `horizon` words, the last `agree` compared, and the next word's probability if it counts."""
+        return Continuation(self.agree, self.horizon, probability=self.hold > 0 and self.certain < 1)
 
     def decide(self, state: PolicyState) -> Action:
-        """WRITE while more than `hold` words are agreed."""
-        return Action.WRITE if state.evidence["agreed"] > self.hold else Action.READ
+        """WRITE while more than `hold` words are agreed, or one that is certain."""
+        held = 0 if state.evidence.get("probability", 0) > self.certain else self.hold
+        return Action.WRITE if state.evidence["agreed"] > held else Action.READ

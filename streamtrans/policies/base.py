@@ -37,11 +37,13 @@ class Attention(Glance):
 class Continuation:
     """`agreed`: words of the model's own continuation that have settled, up to `horizon` (None: to the end).
 
-    A word has settled when the last `agree` continuations, each with one more source word, have had it.
+    A word has settled when the last `agree` continuations, each with one more source word, have had it. If asked for,
+    also the `probability` of the next token.
     """
 
     agree: int = 2
     horizon: int | None = None
+    probability: bool = False
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ SENTENCES = [
 POLICIES = [
     Agree(2), Agree(3, horizon=3), Agree(2, hold=1, horizon=5), Confident(0.5), Confident(0.9, max_wait=4),
     Confident(0, max_entropy=1.0), Learned(0.05), Learned(0.3, min_wait=2, max_wait=4), MaxLag(Agree(3), 2),
-    AlignAtt(1), MaxLag(AlignAtt(3), 4), WaitK(2),
+    AlignAtt(1), MaxLag(AlignAtt(3), 4), WaitK(2), Agree(2, hold=2, horizon=4, certain=0.8),
 ]  # fmt: skip
 quick = settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -93,6 +93,18 @@ def test_agreement_of_more_continuations_waits_longer(en_pt):
         return [e.delay for e in en_pt.session(policy).feed_line(SENTENCES[0]) if e.type == "write"]
 
     assert sum(delays(Agree(2))) < sum(delays(Agree(4)))
+
+
+def test_certain_words_are_not_held_back(en_pt):
+    def writes(policy):
+        return [e for line in SENTENCES for e in en_pt.session(policy).feed_line(line) if e.type == "write"]
+
+    def delays(policy):
+        return [event.delay for event in writes(policy)]
+
+    assert delays(Agree(hold=2, horizon=4, certain=0)) == delays(Agree(horizon=4))
+    some = sum(delays(Agree(hold=2, horizon=4, certain=0.9)))
+    assert sum(delays(Agree(horizon=4))) < some < sum(delays(Agree(hold=2, horizon=4)))
 
 
 def test_max_lag_bounds_agreement(en_pt):

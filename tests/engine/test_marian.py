@@ -27,6 +27,7 @@ POLICIES = [
     make_policy("wait-k", k=inf),
     make_policy("agree"),
     make_policy("agree", agree=3, hold=1, horizon=5),
+    make_policy("agree", hold=2, horizon=5, certain=0.3),
     make_policy("confident", threshold=0.3),
     make_policy("boundary", max_wait=3),
     make_policy("alignatt", last=2),
@@ -176,7 +177,7 @@ def test_its_own_policy_and_languages(tmp_path, vocabularies):
         return Translator(executor, executor.tokenizer, settings).default_policy
 
     assert policy(found) == make_policy("agree", agree=2, hold=2, horizon=16), "in characters"
-    assert policy(load_marian(tmp_path, "zh-Hans", "en")[1]) == make_policy("agree", agree=2, hold=1, horizon=8)
+    assert policy(load_marian(tmp_path, "zh-Hans", "en")[1]) == make_policy("agree", hold=2, horizon=6, certain=0.97)
     assert found.length_ratio > load_marian(tmp_path, "zh", "en")[1].length_ratio
 
 

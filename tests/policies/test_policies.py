@@ -99,6 +99,22 @@ def test_alignatt_writes_while_the_last_words_are_not_looked_at():
         AlignAtt(0)
 
 
+def test_agree_holds_back_agreed_words_that_are_not_certain():
+    policy = make_policy("agree", hold=1, horizon=3, certain=0.9)
+    assert policy.evidence.probability
+    assert not make_policy("agree", hold=1, horizon=3).evidence.probability, "not asked for in vain"
+
+    def decide(agreed, probability):
+        return policy.decide(PolicyState(source_read=5, evidence={"agreed": agreed, "probability": probability}))
+
+    assert decide(0, 0.99) is Action.READ
+    assert decide(1, 0.89) is Action.READ
+    assert decide(1, 0.91) is Action.WRITE
+    assert decide(2, 0.1) is Action.WRITE
+    with pytest.raises(UsageError, match=r"agree: certain is 1\.5; it must be from 0 to 1"):
+        make_policy("agree", certain=1.5)
+
+
 @pytest.mark.parametrize("options", [{"threshold": 1.5}, {"threshold": float("nan")}, {"min_wait": 0}, {"max_wait": 0}])
 def test_learned_refuses_what_cannot_be(options):
     with pytest.raises(UsageError, match="learned"):
@@ -144,6 +160,7 @@ def test_short_names():
         "wait-3-catch-up-0.25": WaitK(3, 0.25),
         "wait-3-max-lag-4": MaxLag(WaitK(3), 4),
         "agree-2-hold-1": make_policy("agree", hold=1),
+        "agree-2-hold-2-horizon-6-certain-0.95": make_policy("agree", hold=2, horizon=6, certain=0.95),
         "agree-3": make_policy("agree", agree=3),
         "confident-threshold-0.1234567": make_policy("confident", threshold=0.1234567),
         "boundary": make_policy("boundary"),
