@@ -10,9 +10,10 @@ A chain is one run that is disturbed up to six times and then left to end; each 
   cut        after a SIGKILL, log and output lose some of their last bytes, as when the machine loses power
   grow       the input of `translate` is there only in part, cut inside a line too, and grows before it is resumed
 
-After every disturbance all whole lines but the last must be the right ones, and none of them may be lost. At the end
-every file must equal, byte for byte, the one of the undisturbed run. Exits with 1 when one does not. The model is small
-and random, made on the spot, so that a run takes a second.
+After every disturbance all whole lines but the last must be the right ones. None may be lost that output and log both
+held: a line that only one of them still has is translated again. At the end every file must equal, byte for byte, the
+one of the undisturbed run. Exits with 1 when one does not. The model is small and random, made on the spot, so that a
+run takes a second.
 """
 
 import argparse
@@ -100,6 +101,11 @@ class Job:
     arguments: list[str]
     results: list[str]
     grows: bool = False
+
+    @property
+    def lines(self) -> list[str]:
+        """The results that get a line for each sentence as it is done."""
+        return [name for name in self.results if name.endswith(("out.pt", "instances.log"))]
 
 
 def jobs(model: Path) -> list[Job]:
@@ -232,24 +238,34 @@ class Chain:
         return process.returncode == 0
 
     def _check(self, kind: str) -> None:
-        """Whole lines that are there are right, and none of them is lost."""
-        for name in ("out.pt", *(name for name in self.job.results if name.endswith("instances.log"))):
-            if name in self.job.results and (self.folder / name).exists():
-                found = (self.folder / name).read_bytes().split(b"\n")[:-1]
-                if found[:-1] != self.whole.results[name].split(b"\n")[: len(found[:-1])]:
-                    self.wrong = self.wrong or f"{kind}: {name} holds other lines"
-                again = 1 if name == "out.pt" else 2  # lines that resuming translates again; the log is one ahead
-                if len(found) < self._kept.get(name, 0) - again:
-                    self.wrong = self.wrong or f"{kind}: {name} fell from {self._kept[name]} to {len(found)} lines"
-                self._kept[name] = len(found)
+        """Whole lines that are there are right, and none is lost that a resumed run can go on from."""
+        for name in self.job.lines:
+            right, found = self.whole.results[name].split(b"\n"), self._whole_lines(name)[:-1]
+            if found != right[: len(found)]:
+                self.wrong = self.wrong or f"{kind}: {name} holds other lines"
+        held = self._held()
+        again = 1 if "out.pt" in held else 0  # `translate --resume` translates the last line again
+        for name, lines in held.items():
+            if lines < self._kept.get(name, 0) - again:
+                self.wrong = self.wrong or f"{kind}: {name} fell from {self._kept[name]} to {lines} lines"
+        self._kept = held
+
+    def _whole_lines(self, name: str) -> list[bytes]:
+        file = self.folder / name
+        return file.read_bytes().split(b"\n")[:-1] if file.exists() else []
+
+    def _held(self) -> dict[str, int]:
+        """The number of lines in each log; beside an output, in both, for what one has alone is translated again."""
+        held = {name: len(self._whole_lines(name)) for name in self.job.lines}
+        return dict.fromkeys(held, min(held.values())) if "out.pt" in held else held
 
     def _cut(self) -> None:
-        for name in self.job.results:
+        for name in self.job.lines:
             file = self.folder / name
-            if name.endswith(("out.pt", "instances.log")) and file.exists() and self.chance.random() < 0.7:
+            if file.exists() and self.chance.random() < 0.7:
                 size = file.stat().st_size
                 os.truncate(file, max(0, size - self.chance.randint(0, 100)))
-                self._kept.clear()
+        self._kept = self._held()
 
     def _end(self) -> None:
         (self.folder / "source.en").write_bytes(self.source)

@@ -45,7 +45,8 @@ class RunFolder:
         for name in (LOG, _CONFIGURATION, _SCORES, _TABLE):
             clear_leftovers(self.path / name)
         done = self._found(configuration) if resume else []
-        for name in (_SCORES, _TABLE) if done else (_SCORES, _TABLE, LOG):  # an earlier run's would pass for this one's
+        # An earlier run's would pass for this one's. A log that is resumed is never gone, not even one without lines.
+        for name in (_SCORES, _TABLE) if resume else (_SCORES, _TABLE, LOG):
             (self.path / name).unlink(missing_ok=True)
         if not done:
             self._write(_CONFIGURATION, {"configuration": dict(configuration)}, indent=None)
