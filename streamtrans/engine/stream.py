@@ -7,7 +7,7 @@ and taken back on the way are the business of `tape`.
 """
 
 from collections.abc import Generator
-from itertools import takewhile
+from itertools import chain, takewhile
 from math import inf
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from streamtrans.engine.continuation import word_ends
 from streamtrans.engine.events import End, Event, Read, Revise, Write
 from streamtrans.engine.guards import loop_continuation
 from streamtrans.engine.passes import Forward, Prediction
+from streamtrans.engine.segment import Place, Segment
 from streamtrans.engine.tape import Tape
 from streamtrans.errors import UsageError
 from streamtrans.models.settings import TranslationSettings
@@ -39,29 +40,19 @@ TOKENS_PER_WORD = 8
 SPARE_WORDS = 4
 """Target words allowed beyond the checkpoint's length ratio, for short sources."""
 
+RUN_ON = 0.5
+"""Input runs on after this part of `max_source_words` without a clause mark: a window on it is moved from here on."""
+
+LONGEST_SENTENCE = 4
+"""A sentence of input that runs on ends, at the latest, after this many times `max_source_words`."""
+
+PATIENCE = 8
+"""Words read while the model has nothing more to say, after which what it said counts as a sentence."""
+
 
 T = TypeVar("T")
 Steps = Generator[Forward | None, Word | LineEnd | Prediction | None, T]
 """A part of the algorithm: gives a pass to make, or None to wait for source."""
-
-
-class _Segment:
-    """One filling of a cache: a sentence, or a part of one that is too long for the model."""
-
-    def __init__(
-        self, tokenizer: Tokenizer, carrier: Carrier | Plain, language: str, keep: float, base: tuple[int, int]
-    ):
-        self.base = base  # words of the sentence that came before: source, target
-        self.state = PolicyState()
-        self.tape = Tape(tokenizer.prompt_ids, tokenizer.start_ids, tokenizer.end_id, keep)
-        self.carrier = carrier
-        self.source_tokens = 0  # of words
-        self.longest_word = 0  # source tokens
-        self.detokenizer = tokenizer.detokenizer()
-        self.words = TargetWords(language)
-        self.written: list[str] = []  # target words, as the model wrote them
-        self.word_tokens = 0
-        self.closed_words = 0  # target words that were closed for their length
 
 
 class Stream:
@@ -83,9 +74,10 @@ class Stream:
         self.tokenizer, self.settings, self.policy = tokenizer, settings, policy
         self._keep = inf if isinstance(policy.evidence, Continuation | Revision) else drafts
         self._min_wait = getattr(policy, "min_wait", -inf)
-        self._source_language = settings.source_language or ""
-        self._target_language = settings.target_language or ""
+        self._languages = settings.source_language or "", settings.target_language or ""
+        self._source_language, self._target_language = self._languages
         self.events: list[Event] = []
+        self.endless = False
         self.sentence = 0
         self.cuts = 0
         self.foreign = 0
@@ -107,12 +99,12 @@ class Stream:
     def _begin_sentence(self) -> None:
         self.source: list[str] = []
         self.target: list[str] = []
+        self._unmarked = 0  # words since a clause mark
         self._begin_segment()
 
     def _begin_segment(self) -> None:
-        base, languages = (len(self.source), len(self.target)), (self._source_language, self._target_language)
-        carrier = Carrier(self.tokenizer.spells, *languages) if self._carries else Plain()
-        self._segment = _Segment(self.tokenizer, carrier, self._target_language, self._keep, base)
+        carrier = Carrier(self.tokenizer.spells, *self._languages) if self._carries else Plain()
+        self._segment = Segment(self.tokenizer, carrier, self._target_language, self._keep, len(self.target))
 
     @property
     def _state(self) -> PolicyState:
@@ -126,10 +118,19 @@ class Stream:
         """Translates sentence after sentence, for ever."""
         while True:
             while not (yield from self._translate_segment()):
+                if self._sentence_too_long:
+                    self._end_sentence(len(self.source))
                 self._begin_segment()
-            self._note(End, len(self.target), join(self.target, self._target_language))
-            self.sentence += 1
+            if self.source:
+                self._end_sentence(len(self.source))
             self._begin_sentence()
+
+    def _end_sentence(self, size: int) -> None:
+        """Ends the sentence, which turns out to have `size` source words; those read beyond belong to the next one."""
+        text = join(self.target, self._target_language)
+        self.events.append(End(self.sentence, len(self.target), text, size))
+        self.sentence += 1
+        self.source, self.target = self.source[size:], []
 
     def _translate_segment(self) -> Steps[bool]:
         """Translates to the end of a segment; true if the sentence ended there too."""
@@ -146,6 +147,8 @@ class Stream:
         sentence_ended = False
         while True:
             if not self._state.source_finished and (yield from self._must_read()):
+                if self._said_all:
+                    yield from self._start_anew()
                 sentence_ended = yield from self._read()
                 if self._state.source_finished and not self._segment.source_tokens:
                     return sentence_ended  # nothing was read that the model could see
@@ -161,7 +164,9 @@ class Stream:
             yield from self._predict()
         elif isinstance(evidence, Continuation):
             yield from self._look_ahead(evidence)
-        if self._tape.best == self.tokenizer.end_id:
+        said_all = self._tape.best == self.tokenizer.end_id
+        self._segment.said_all_at = (self._segment.said_all_at or state.source_read) if said_all else 0
+        if said_all:
             return True  # nothing more can be said yet
         in_a_word = isinstance(evidence, Glance) and not state.evidence  # the model had paused there: nothing to judge
         return not in_a_word and self._decision() is Action.READ
@@ -179,17 +184,21 @@ class Stream:
             return self._finish_source()
         assert isinstance(unit, Word)
         state = self._state
+        self._segment.source.append(unit.text)
         self._take_in(self._segment.carrier.read(unit.text))
         state.source_read += 1
+        self._unmarked += 1
         if ends_sentence(unit.text, self._source_language, state.source_read == 1):
             state.sentence_end = state.source_read
         if ends_clause(unit.text, self._source_language):
             state.clause_end = state.source_read
+            self._unmarked = 0
         self.source.append(unit.text)
         self._note(Read, len(self.source) - 1, unit.text)
         if unit.ends_sentence:
             return self._finish_source()
-        if self._segment_full():
+        full = self._segment_full()
+        if not (self.endless and self._move_on(full)) and full:
             self.cuts += 1
             self._finish_source()
         return False
@@ -200,10 +209,7 @@ class Stream:
         if len(tokens) > MAX_SOURCE_WORD_TOKENS:
             self.cuts += 1
             tokens = tokens[:MAX_SOURCE_WORD_TOKENS]
-        segment.tape.read(tokens)
-        segment.source_tokens += len(tokens)
-        segment.state.word_ends.append(len(self.tokenizer.prompt_ids) + segment.source_tokens)
-        segment.longest_word = max(segment.longest_word, len(tokens))
+        segment.take_in(text, tokens)
 
     def _finish_source(self) -> bool:
         if rest := self._segment.carrier.finish():
@@ -212,10 +218,75 @@ class Stream:
         self._state.source_finished = True
         return True
 
+    @property
+    def _limit(self) -> float:
+        """Source words that the model was trained on."""
+        return self.settings.max_source_words or inf
+
     def _segment_full(self) -> bool:
-        limit, read = self.settings.max_source_words or inf, self._state.source_read
+        limit, read = self._limit, self._state.source_read
         at_clause = read > limit and self._state.clause_end == read
         return at_clause or read >= HARD_LIMIT * limit or self._segment.source_tokens >= TOKENS_PER_WORD * limit
+
+    @property
+    def _runs_on(self) -> bool:
+        """Whether the input has not had a clause mark for long, and nobody says that it is one sentence."""
+        return self.endless and self._unmarked > RUN_ON * self._limit
+
+    @property
+    def _sentence_too_long(self) -> bool:
+        return self.endless and len(self.source) > LONGEST_SENTENCE * self._limit
+
+    def _divide(self) -> None:
+        """Ends a sentence of input that runs on, before its next target word, where the model itself has ended one."""
+        segment = self._segment
+        if not (self._runs_on and segment.sentence_written or self._sentence_too_long) or not segment.places:
+            return
+        since = max(1, segment.state.source_read - segment.places[-1].source)  # the next target word stands for one
+        if self.target and since < len(self.source):
+            self._end_sentence(len(self.source) - since)
+
+    def _move_on(self, full: bool) -> bool:
+        """Moves the window on input that is too long for one; true if it could."""
+        read, limit = self._state.source_read, self._limit
+        if not (full or read > limit or (self._runs_on and read > RUN_ON * limit)):
+            return False
+        place = self._segment.place_to_leave(clauses=read > limit, anywhere=full)
+        if place:
+            self._leave(place)
+        return place is not None
+
+    def _leave(self, place: Place) -> None:
+        """Goes on with a window on what comes after a place."""
+        self._segment = segment = self._segment.rest(place)
+        self._show(segment.carrier.leave(segment.read + segment.written))
+
+    @property
+    def _said_all(self) -> bool:
+        """Whether the model has said all of a sentence, whatever follows, and the next one is to be translated."""
+        since = self._state.source_read - self._segment.said_all_at
+        return self.endless and bool(self._segment.said_all_at and self._state.target_written) and since >= PATIENCE
+
+    def _start_anew(self) -> Steps[None]:
+        """Ends the sentence that the model has ended, and goes on with the words after it.
+
+        The sentence has the most words to which the model, told that they are all, has nothing to add.
+        """
+        self._close_word()
+        segment, end = self._segment, self.tokenizer.end_id
+        size = segment.said_all_at
+        least = max(1, min(size, segment.state.target_written))
+        while size > least:
+            source = [*self.tokenizer.prompt_ids, *chain(*segment.source_ids[:size]), end]
+            answer = yield Forward(source, [*self.tokenizer.start_ids, *segment.target_ids], fresh=True)
+            assert isinstance(answer, Prediction)
+            if answer.tokens[0] == end:
+                break
+            size -= 1
+        since = segment.state.source_read - size
+        if self.target and since < len(self.source):
+            self._end_sentence(len(self.source) - since)
+        self._leave(Place(size, segment.state.target_written, len(segment.target_ids)))
 
     def _write_word(self) -> Steps[bool]:
         """Writes tokens until a word is complete; false if the model, or a limit, says that nothing more is to come."""
@@ -232,8 +303,7 @@ class Stream:
                 segment.closed_words += 1
                 self._close_word()
             else:
-                segment.word_tokens += 1
-                self._write(segment.words.feed(segment.detokenizer.push(segment.tape.accept())))
+                self._write(segment.accept())
         return True
 
     def _close_word(self) -> None:
@@ -298,7 +368,7 @@ class Stream:
 
     def _loops(self, words: list[str]) -> str | None:
         """The word that would go on in a loop, once these are written in this segment too."""
-        return loop_continuation(self._segment.written + words, self.source[self._segment.base[0] :])
+        return loop_continuation(self._segment.written + words, self._segment.source)
 
     def _revise_segment(self, evidence: Revision) -> Steps[bool]:
         """Reads, and after each word shows the whole draft, corrected."""
@@ -314,7 +384,7 @@ class Stream:
 
     def _correct(self, words: list[str]) -> None:
         """Replaces the words of this segment that are shown by these, from the first that differs."""
-        first = self._segment.base[1]
+        first = self._segment.base
         pairs = zip(self.target[first:], words, strict=False)
         same = first + sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
         if same < len(self.target):
@@ -330,12 +400,10 @@ class Stream:
 
     def _write(self, words: list[str]) -> None:
         """Takes complete words of the model's and shows what they stand for."""
-        segment = self._segment
         for word in words:
-            segment.state.target_written += 1
-            segment.word_tokens = 0
-            segment.written.append(word)
-            self._show(segment.carrier.write(word))
+            self._divide()
+            self._segment.note_written(word)
+            self._show(self._segment.carrier.write(word))
 
     def _show(self, words: list[str]) -> None:
         for word in words:

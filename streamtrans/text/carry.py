@@ -121,6 +121,22 @@ class Carrier:
         output.back.update(self._carried)
         return [word for text in rest for word in units(text, self._target)]
 
+    def leave(self, words: list[str]) -> list[str]:
+        """Forgets what none of these words, all of the model's that stay in sight, stands for.
+
+        Gives the words to show for each original among it that never came back.
+        """
+        seen = {_digits(number) for word in words for number in _NUMBER.findall(word)}
+        gone = {number: carried for number, carried in self._carried.items() if number not in seen}
+        lost = [carried.original for number, carried in gone.items() if number not in self._output.back]
+        for number in gone:
+            del self._carried[number]
+        if gone:
+            self._candidates = _stand_ins()
+        self._output.back -= gone.keys()
+        self._numbers &= seen
+        return [word for text in lost for word in units(text, self._target)]
+
     def shown(self, words: list[str], finished: bool) -> list[str]:
         """The words to show for a whole target, which may be another one next time; `write` is not concerned."""
         output, self._output = self._output, _Output()
@@ -192,7 +208,7 @@ class Carrier:
 
     def _stand_in(self, carried: _Carried) -> str:
         """A number for an original that is neither in the sentence nor stands for another one."""
-        number = next(n for n in self._candidates if n not in self._numbers)
+        number = next(n for n in self._candidates if n not in self._numbers and n not in self._carried)
         self._carried[number] = carried
         return number
 
@@ -251,6 +267,10 @@ class Plain:
     def write(self, word: str) -> list[str]:
         """The word."""
         return [word]
+
+    def leave(self, words: list[str]) -> list[str]:
+        """Nothing."""
+        return []
 
     def owed(self) -> list[str]:
         """Nothing."""

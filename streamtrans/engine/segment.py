@@ -1,0 +1,123 @@
+"""One filling of a model's cache: a sentence, a part of one that is too long, or a window on input without end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from streamtrans.engine.tape import Tape
+from streamtrans.policies.base import PolicyState
+from streamtrans.text.carry import Carrier, Plain
+from streamtrans.text.sentences import ends_clause, ends_sentence
+from streamtrans.text.tokenizer import Tokenizer
+from streamtrans.text.words import TargetWords
+
+CONTEXT_WORDS = 2
+"""Target words, at least, that a window keeps: they tell the model how far the translation has come."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The end of a target word: source words read by then, and target words and target tokens up to it."""
+
+    source: int
+    words: int
+    tokens: int
+
+
+class Segment:
+    """Source and target of one cache, as words and as tokens, and what is known of them."""
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        carrier: Carrier | Plain,
+        language: str,
+        keep: float,
+        base: int = 0,
+        context: Sequence[int] = (),
+    ):
+        """language: of the target. keep: see `Tape`. base: target words of the sentence that were shown before.
+
+        context: tokens of target words that were written before, in an earlier segment.
+        """
+        self.tokenizer, self.carrier, self.language, self.base, self._keep = tokenizer, carrier, language, base, keep
+        self.state = PolicyState()
+        self.tape = Tape(tokenizer.prompt_ids, [*tokenizer.start_ids, *context], tokenizer.end_id, keep)
+        self.source: list[str] = []  # as it came
+        self.read: list[str] = []  # for each of these, what the model read
+        self.source_ids: list[list[int]] = []
+        self.source_tokens = 0
+        self.longest_word = 0  # source tokens
+        self.detokenizer = tokenizer.detokenizer()
+        self.words = TargetWords(language)
+        self.target_ids = list(context)
+        self.written: list[str] = []  # target words, as the model wrote them
+        self.places: list[Place] = []  # one a written word
+        self.word_tokens = 0
+        self.closed_words = 0  # target words that were closed for their length
+        self.said_all_at = 0  # source words read when the model first had nothing more to say; 0 while it has
+
+    def take_in(self, text: str, tokens: list[int]) -> None:
+        """Hands the model what it reads for a source word, or for the end of the source."""
+        self.tape.read(tokens)
+        self.read.append(text)
+        self.source_ids.append(tokens)
+        self.source_tokens += len(tokens)
+        self.state.word_ends.append(len(self.tokenizer.prompt_ids) + self.source_tokens)
+        self.longest_word = max(self.longest_word, len(tokens))
+
+    def accept(self) -> list[str]:
+        """Writes the next token; gives the words that it completes."""
+        token = self.tape.accept()
+        self.word_tokens += 1
+        self.target_ids.append(token)
+        return self.words.feed(self.detokenizer.push(token))
+
+    def note_written(self, word: str) -> None:
+        """A target word is complete."""
+        self.state.target_written += 1
+        self.word_tokens = self.said_all_at = 0
+        self.written.append(word)
+        self.places.append(Place(self.state.source_read, self.state.target_written, len(self.target_ids)))
+
+    @property
+    def sentence_written(self) -> bool:
+        """Whether the last word written closes a sentence."""
+        return bool(self.written) and ends_sentence(self.written[-1], self.language)
+
+    def place_to_leave(self, clauses: bool, anywhere: bool) -> Place | None:
+        """The place from which a window may go on alone: the end of a sentence in what is written, not too near.
+
+        clauses: failing that, the end of a clause. anywhere: failing that too, the end of any word.
+        """
+        size = len(self.source)
+        near = self.places[:-CONTEXT_WORDS]
+        early = [p for p in near if p.source <= size - CONTEXT_WORDS and 3 * p.source >= size]
+        for place in reversed(early):
+            if ends_sentence(self.written[place.words - 1], self.language):
+                return place
+        for place in reversed(early if clauses else []):
+            if ends_clause(self.written[place.words - 1], self.language):
+                return self._with_lag(place)
+        return self._with_lag(early[len(early) // 2]) if anywhere and early else None
+
+    def _with_lag(self, place: Place) -> Place:
+        """The place in mid-sentence, where the last source words read may not have been translated yet."""
+        return Place(max(1, min(place.source, place.words)), place.words, place.tokens)
+
+    def rest(self, place: Place) -> "Segment":
+        """A window on what came after a place: its source is read again, and its target is there already."""
+        after = Segment(self.tokenizer, self.carrier, self.language, self._keep, 0, self.target_ids[place.tokens :])
+        after.source = self.source[place.source :]
+        for text, tokens in zip(self.read[place.source :], self.source_ids[place.source :], strict=True):
+            after.take_in(text, tokens)
+        after.written = self.written[place.words :]
+        after.places = [
+            Place(max(0, p.source - place.source), p.words - place.words, p.tokens - place.tokens)
+            for p in self.places[place.words :]
+        ]
+        after.detokenizer, after.words, after.word_tokens = self.detokenizer, self.words, self.word_tokens
+        before, state = self.state, after.state
+        state.source_read, state.target_written = len(after.source), len(after.written)
+        state.clause_end = max(0, before.clause_end - place.source)
+        state.sentence_end = max(0, before.sentence_end - place.source)
+        return after
