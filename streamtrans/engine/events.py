@@ -49,10 +49,16 @@ class End(Event):
     type = "end"
 
 
+class Notice(Event):
+    """The model went astray: `text` says how, as `engine.guards` explains it; `index` words were written by then."""
+
+    type = "notice"
+
+
 class Done(Event):
     """The stream is complete: `sentence` is the number of sentences."""
 
     type = "done"
 
 
-KINDS: dict[str, type[Event]] = {kind.type: kind for kind in (Read, Write, Revise, End, Done)}
+KINDS: dict[str, type[Event]] = {kind.type: kind for kind in (Read, Write, Revise, End, Notice, Done)}

@@ -1,7 +1,7 @@
 """One filling of a model's cache: a sentence, a part of one that is too long, or a window on input without end."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from streamtrans.engine.tape import Tape
 from streamtrans.policies.base import PolicyState
@@ -10,9 +10,11 @@ from streamtrans.text.sentences import ends_clause, ends_sentence
 from streamtrans.text.tokenizer import Tokenizer
 from streamtrans.text.words import TargetWords
 
-CONTEXT_WORDS = 2
+CONTEXT_WORDS = 8
 """Target words, at least, that a window keeps: they tell the model how far the translation has come."""
 
+MARGIN = 2
+"""Source words that a window keeps beyond these, in case that their translation is among them."""
 
 @dataclass(frozen=True)
 class Place:
@@ -54,6 +56,7 @@ class Segment:
         self.places: list[Place] = []  # one a written word
         self.word_tokens = 0
         self.closed_words = 0  # target words that were closed for their length
+        self.noticed: set[str] = set()  # how the model went astray
         self.said_all_at = 0  # source words read when the model first had nothing more to say; 0 while it has
 
     def take_in(self, text: str, tokens: list[int]) -> None:
@@ -85,24 +88,18 @@ class Segment:
         return bool(self.written) and ends_sentence(self.written[-1], self.language)
 
     def place_to_leave(self, clauses: bool, anywhere: bool) -> Place | None:
-        """The place from which a window may go on alone: the end of a sentence in what is written, not too near.
+        """The place from which a window can go on: the last end of a sentence in what is written, not too near.
 
-        clauses: failing that, the end of a clause. anywhere: failing that too, the end of any word.
+        clauses: failing that, the end of a clause. anywhere: failing that too, the end of a word in the middle.
         """
-        size = len(self.source)
-        near = self.places[:-CONTEXT_WORDS]
-        early = [p for p in near if p.source <= size - CONTEXT_WORDS and 3 * p.source >= size]
-        for place in reversed(early):
-            if ends_sentence(self.written[place.words - 1], self.language):
-                return place
-        for place in reversed(early if clauses else []):
-            if ends_clause(self.written[place.words - 1], self.language):
-                return self._with_lag(place)
-        return self._with_lag(early[len(early) // 2]) if anywhere and early else None
-
-    def _with_lag(self, place: Place) -> Place:
-        """The place in mid-sentence, where the last source words read may not have been translated yet."""
-        return Place(max(1, min(place.source, place.words)), place.words, place.tokens)
+        size, written, language = len(self.source), self.written, self.language
+        places = [p for p in self.places[:-CONTEXT_WORDS] if size <= 3 * p.source and p.source < size]
+        found = [p for p in places if ends_sentence(written[p.words - 1], language)]
+        if not found and clauses:
+            found = [p for p in places if ends_clause(written[p.words - 1], language)]
+        if not found and anywhere:
+            found = places[: len(places) // 2 + 1]
+        return replace(found[-1], source=max(1, min(found[-1].source, found[-1].words) - MARGIN)) if found else None
 
     def rest(self, place: Place) -> "Segment":
         """A window on what came after a place: its source is read again, and its target is there already."""

@@ -7,13 +7,13 @@ and taken back on the way are the business of `tape`.
 """
 
 from collections.abc import Generator
-from itertools import chain, takewhile
+from itertools import takewhile
 from math import inf
 from typing import TypeVar
 
 from streamtrans.engine.continuation import word_ends
-from streamtrans.engine.events import End, Event, Read, Revise, Write
-from streamtrans.engine.guards import loop_continuation
+from streamtrans.engine.events import End, Event, Notice, Read, Revise, Write
+from streamtrans.engine.guards import LONG, LOOP, loop_continuation, suspicion
 from streamtrans.engine.passes import Forward, Prediction
 from streamtrans.engine.segment import Place, Segment
 from streamtrans.engine.tape import Tape
@@ -139,6 +139,7 @@ class Stream:
         else:
             sentence_ended = yield from self._write_segment()
             self._show(self._segment.carrier.owed())
+            self._judge(len(self._segment.read), len(self._segment.written))
         self.foreign += self._segment.carrier.foreign
         return sentence_ended
 
@@ -148,7 +149,7 @@ class Stream:
         while True:
             if not self._state.source_finished and (yield from self._must_read()):
                 if self._said_all:
-                    yield from self._start_anew()
+                    self._start_anew()
                 sentence_ended = yield from self._read()
                 if self._state.source_finished and not self._segment.source_tokens:
                     return sentence_ended  # nothing was read that the model could see
@@ -164,10 +165,11 @@ class Stream:
             yield from self._predict()
         elif isinstance(evidence, Continuation):
             yield from self._look_ahead(evidence)
-        said_all = self._tape.best == self.tokenizer.end_id
-        self._segment.said_all_at = (self._segment.said_all_at or state.source_read) if said_all else 0
-        if said_all:
+        if self._tape.best == self.tokenizer.end_id:
+            self._segment.said_all_at = self._segment.said_all_at or state.source_read
             return True  # nothing more can be said yet
+        if self._tape.best is not None:
+            self._segment.said_all_at = 0
         in_a_word = isinstance(evidence, Glance) and not state.evidence  # the model had paused there: nothing to judge
         return not in_a_word and self._decision() is Action.READ
 
@@ -258,6 +260,7 @@ class Stream:
 
     def _leave(self, place: Place) -> None:
         """Goes on with a window on what comes after a place."""
+        self._judge(place.source, place.words)
         self._segment = segment = self._segment.rest(place)
         self._show(segment.carrier.leave(segment.read + segment.written))
 
@@ -267,34 +270,25 @@ class Stream:
         since = self._state.source_read - self._segment.said_all_at
         return self.endless and bool(self._segment.said_all_at and self._state.target_written) and since >= PATIENCE
 
-    def _start_anew(self) -> Steps[None]:
-        """Ends the sentence that the model has ended, and goes on with the words after it.
-
-        The sentence has the most words to which the model, told that they are all, has nothing to add.
-        """
+    def _start_anew(self) -> None:
+        """Ends the sentence that the model has ended, and goes on with the words after it."""
         self._close_word()
-        segment, end = self._segment, self.tokenizer.end_id
-        size = segment.said_all_at
-        least = max(1, min(size, segment.state.target_written))
-        while size > least:
-            source = [*self.tokenizer.prompt_ids, *chain(*segment.source_ids[:size]), end]
-            answer = yield Forward(source, [*self.tokenizer.start_ids, *segment.target_ids], fresh=True)
-            assert isinstance(answer, Prediction)
-            if answer.tokens[0] == end:
-                break
-            size -= 1
-        since = segment.state.source_read - size
+        segment = self._segment
+        written = segment.state.target_written
+        place = Place(min(segment.said_all_at, written), written, len(segment.target_ids))
+        since = segment.state.source_read - place.source
         if self.target and since < len(self.source):
             self._end_sentence(len(self.source) - since)
-        self._leave(Place(size, segment.state.target_written, len(segment.target_ids)))
+        self._leave(place)
 
     def _write_word(self) -> Steps[bool]:
         """Writes tokens until a word is complete; false if the model, or a limit, says that nothing more is to come."""
         segment, before = self._segment, self._state.target_written
         while self._state.target_written == before:
-            ended = self._target_too_long() or (yield from self._predict()) == self.tokenizer.end_id
-            if ended:
+            too_long = self._target_too_long()
+            if too_long or (yield from self._predict()) == self.tokenizer.end_id:
                 if self._state.source_finished:
+                    self._notice(LONG if too_long else None)
                     self._close_word()
                 return False
             if self._at_lookahead(segment.tape.draft[0].token):
@@ -322,6 +316,7 @@ class Stream:
             yield from self._pass()
         token = tape.draft[0].token
         if token == self._loop_token(token):
+            self._notice(LOOP)
             tape.retract()
             yield from self._pass(banned=token)
         self._state.evidence = tape.draft[0].evidence
@@ -409,6 +404,17 @@ class Stream:
         for word in words:
             self.target.append(word)
             self._note(Write, len(self.target) - 1, word)
+
+    def _judge(self, source: int, target: int) -> None:
+        """Says so if the first words of the segment, which are done with, look like no translation of each other."""
+        segment = self._segment
+        self._notice(suspicion(" ".join(segment.read[:source]).split(), segment.written[:target]))
+
+    def _notice(self, kind: str | None) -> None:
+        """Says how the model went astray, once per segment."""
+        if kind and kind not in self._segment.noticed:
+            self._segment.noticed.add(kind)
+            self._note(Notice, len(self.target), kind)
 
     def _note(self, kind: type[Event], index: int, text: str) -> None:
         self.events.append(kind(self.sentence, index, text, len(self.source)))
