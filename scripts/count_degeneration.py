@@ -33,7 +33,9 @@ def noise(source: list[str], other: list[str], lines: int, drawn: random.Random)
         "sentences (control)": source[:lines],
         "words in random order": made(lambda n: " ".join(drawn.choice(vocabulary) for _ in range(n))),
         "random letters": made(lambda n: " ".join(letters(drawn.randint(1, 12)) for _ in range(n))),
-        "random characters": made(lambda n: " ".join(letters(2) + drawn.choice(string.printable[:94]) for _ in range(n))),
+        "random characters": made(
+            lambda n: " ".join(letters(2) + drawn.choice(string.printable[:94]) for _ in range(n))
+        ),
         "one word repeated": made(lambda n: " ".join([drawn.choice(vocabulary)] * n)),
         "a phrase repeated": made(lambda n: " ".join(drawn.sample(vocabulary, 3) * (n // 3 + 1))),
         "another language": other[:lines],

@@ -26,9 +26,9 @@ from streamtrans.engine.translator import DRAFTS, Translator, load
 VOCABULARY = (
     "the a of to and in that was he for it with as his on be at by i this had not are but from or have an they which "
     "one you were her all she there would their we him been has when who will more no if out so said what up its about "
-    "into than them can only other new some could time these two may then do first any my now such like our over man me "
+    "into than them can only other new some could time these two may then do first any my now such like our over me "
     "even most made after also did many before must through back years where much your way well down should because "
-    "each just those people how too little state good very make world still own see men work long get here between both "
+    "each just those people how too little state good very make world still own see men work long get here between "
     "life being under never day same another know while last might us great old year off come since against go came"
 ).split()
 
@@ -80,7 +80,9 @@ def through_session(words: Iterator[str], total: int, translator: Translator) ->
     session.finish()
     first, last = passes[0] / tenth, (passes[-1] - passes[-2]) / tenth
     print(f"memory grown since the first tenth: {memory[-1] - memory[0]:.1f} MB")
-    print(f"passes per word: {first:.3f} in the first tenth, {last:.3f} in the last ({100 * (last / first - 1):+.1f} %)")
+    print(
+        f"passes per word: {first:.3f} in the first tenth, {last:.3f} in the last ({100 * (last / first - 1):+.1f} %)"
+    )
     print(f"words lost or read twice: {lost}; written: {written:,}; sentences ended: {sentences:,}")
 
 

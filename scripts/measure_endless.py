@@ -140,14 +140,17 @@ def main() -> None:
     print(f"source words: {len(words)}, read: {len(read)}{'' if read == words else ' OTHERS'}; written: {len(said)}")
     print(f"sentences: {len(lines)}; end events: {sum(e['type'] == 'end' for e in events)}")
     bleu, chrf = BLEU(), CHRF()
-    scores = [(bleu.corpus_score(t, [references]).score, chrf.corpus_score(t, [references]).score) for t in (alone, shares)]
+    scores = [
+        (bleu.corpus_score(t, [references]).score, chrf.corpus_score(t, [references]).score) for t in (alone, shares)
+    ]
     for name, (b, c), texts in zip(("one a line", "one stream"), scores, (alone, shares), strict=True):
         print(f"{name}: BLEU {b:.2f}, chrF {c:.2f}, {sum(len(text.split()) for text in texts)} words")
     print(f"BLEU kept: {100 * scores[1][0] / scores[0][0]:.1f} %")
     lag = lags(events, stood_for(ends, [len(line) for line in lines]))
     print(f"longest silence: {longest_silence(events)} words read in a row")
     for name, part in [("all", lag), *((f"tenth {n}", part) for n, part in enumerate(np.array_split(lag, 10), 1))]:
-        print(f"lag, {name}: 50 % {np.percentile(part, 50):.1f}, 95 % {np.percentile(part, 95):.1f}, most {part.max():.1f}")
+        half, most = np.percentile(part, [50, 95])
+        print(f"lag, {name}: 50 % {half:.1f}, 95 % {most:.1f}, most {part.max():.1f}")
     if options.output:
         options.output.mkdir(parents=True, exist_ok=True)
         (options.output / "events.jsonl").write_text("".join(json.dumps(e, ensure_ascii=False) + "\n" for e in events))

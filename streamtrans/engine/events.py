@@ -44,7 +44,10 @@ class Revise(Event):
 
 
 class End(Event):
-    """A sentence is complete: `text` is its translation, `index` its number of target words."""
+    """A sentence is complete: `text` is its translation, `index` its number of target words, `delay` of source words.
+
+    Source words read beyond these belong to the next sentence: where input runs on, an end is seen only afterwards.
+    """
 
     type = "end"
 

@@ -16,6 +16,7 @@ CONTEXT_WORDS = 8
 MARGIN = 2
 """Source words that a window keeps beyond these, in case that their translation is among them."""
 
+
 @dataclass(frozen=True)
 class Place:
     """The end of a target word: source words read by then, and target words and target tokens up to it."""

@@ -23,7 +23,7 @@ from streamtrans.policies.base import Action, Continuation, Glance, Policy, Poli
 from streamtrans.text.carry import Carrier, Plain
 from streamtrans.text.sentences import ends_clause, ends_sentence
 from streamtrans.text.tokenizer import Tokenizer
-from streamtrans.text.words import LineEnd, TargetWords, Word, join
+from streamtrans.text.words import LineEnd, Word, join
 
 MAX_WORD_TOKENS = 48
 """A target word of more tokens, and of more than twice those of the longest source word, is closed where it is."""
@@ -242,7 +242,7 @@ class Stream:
     def _divide(self) -> None:
         """Ends a sentence of input that runs on, before its next target word, where the model itself has ended one."""
         segment = self._segment
-        if not (self._runs_on and segment.sentence_written or self._sentence_too_long) or not segment.places:
+        if not ((self._runs_on and segment.sentence_written) or self._sentence_too_long) or not segment.places:
             return
         since = max(1, segment.state.source_read - segment.places[-1].source)  # the next target word stands for one
         if self.target and since < len(self.source):

@@ -1,4 +1,4 @@
-"""Input without end: no word is lost or read twice, windows stay within what was trained, sentences end now and then."""
+"""Input without end: no word is lost or read twice, windows stay within what was trained, sentences end at times."""
 
 from dataclasses import replace
 
@@ -98,7 +98,7 @@ def test_every_word_is_read_once_by_any_model(random_translator, words, policy):
     assert [e.text for e in events if e.type == "read"] == words
     assert [word for source, _ in sentences_of(events) for word in source] == words
     for event in events:
-        assert event.type not in ("read", "write") or 0 < event.delay
+        assert event.type not in ("read", "write") or event.delay > 0
     ends = [e.sentence for e in events if e.type == "end"]
     assert ends == list(range(len(ends)))
     limit = random_translator.settings.max_source_words
@@ -112,7 +112,9 @@ def test_any_cut_of_the_text_gives_the_same(random_translator, words, policy, da
     text = " ".join(words) + "\n"
     cuts = sorted(data.draw(st.sets(st.integers(0, len(text)), max_size=9)))
     whole, pieces = random_translator.session(policy), random_translator.session(policy)
-    events = [e for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True) for e in pieces.feed(text[start:end])]
+    events = [
+        e for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True) for e in pieces.feed(text[start:end])
+    ]
     assert seen(whole.feed(text) + whole.finish()) == seen(events + pieces.finish())
 
 
@@ -130,9 +132,7 @@ def test_a_line_given_as_a_whole_is_never_divided(en_pt):
     assert [e.type for e in events].count("end") == 1
     assert events[-1].delay == len(SPEECH)
     words = en_pt.session()
-    assert seen(events) == seen(
-        [e for n, w in enumerate(SPEECH, 1) for e in words.feed_word(w, last=n == len(SPEECH))]
-    )
+    assert seen(events) == seen([e for n, w in enumerate(SPEECH, 1) for e in words.feed_word(w, last=n == len(SPEECH))])
 
 
 class Ending:

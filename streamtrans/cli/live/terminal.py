@@ -15,7 +15,7 @@ from streamtrans.cli.live.keys import Key, KeyDecoder, Stroke
 from streamtrans.cli.live.signals import SignalInbox, have_usual_effect
 from streamtrans.cli.live.worker import Cut, Message, Opened, Task, Worker
 from streamtrans.cli.shared.stderr import CUT
-from streamtrans.engine.events import Done, End
+from streamtrans.engine.events import Done, End, Write
 from streamtrans.text.words import is_unspaced
 
 if TYPE_CHECKING:
@@ -186,7 +186,8 @@ class Typing:
         elif isinstance(message, Cut):
             self._display.warn(CUT)
         else:
-            self._sentence_open = self._sentence_open and not isinstance(message, End)
+            open_before = self._sentence_open or isinstance(message, Write)  # a sentence may begin before the next key
+            self._sentence_open = open_before and not isinstance(message, End)
             self._done = isinstance(message, Done)
             self._display.event(message, self._unsent)
 

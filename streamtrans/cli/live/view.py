@@ -69,8 +69,9 @@ class LiveState:
         elif isinstance(event, Revise):
             self.target[event.index :] = units(event.text, self.target_language)
         elif isinstance(event, End):
-            finished = Sentence(join(self.read, self.source_language), join(self.target, self.target_language))
-            self.read, self.target, self.unread = [], [], self.unread.lstrip()
+            read, target = self.read[: event.delay], join(self.target, self.target_language)
+            finished = Sentence(join(read, self.source_language), target)
+            self.read, self.target, self.unread = self.read[event.delay :], [], self.unread.lstrip()
             return finished
         return None
 
