@@ -20,8 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from streamtrans.engine.session import Session
-from streamtrans.engine.stream import Stream
-from streamtrans.engine.translator import DRAFTS, Translator, load
+from streamtrans.engine.translator import Translator, load
 
 VOCABULARY = (
     "the a of to and in that was he for it with as his on be at by i this had not are but from or have an they which "
@@ -34,6 +33,7 @@ VOCABULARY = (
 
 
 def random_model() -> Translator:
+    from streamtrans.engine.qwen2 import Qwen2Executor
     from streamtrans.models.qwen2_streaming.model import Model, ModelArgs
     from streamtrans.models.settings import TranslationSettings
     from streamtrans.runtime import mx
@@ -44,7 +44,7 @@ def random_model() -> Translator:
         tie_word_embeddings=True,
     )  # fmt: skip
     settings = TranslationSettings(source_language="en", target_language="pt", max_source_words=60)
-    return Translator(Model(args), load().tokenizer, settings)
+    return Translator(Qwen2Executor(Model(args), Path()), load().tokenizer, settings)
 
 
 class Counting:
@@ -65,8 +65,8 @@ def resident_mb(pid: int | str = "self") -> float:
 
 def through_session(words: Iterator[str], total: int, translator: Translator) -> None:
     policy = translator.default_policy
-    runner = Counting(translator.runner(policy))
-    session = Session(Stream(translator.tokenizer, translator.settings, policy, DRAFTS), runner)
+    runner = Counting(translator.executor.runner(policy))
+    session = Session(translator.stream(policy, translator.executor.drafts), runner)
     tenth, passes, memory, lost, written, sentences = total // 10, [], [], 0, 0, 0
     for number, word in enumerate(words, 1):
         events = session.feed(word + " ")

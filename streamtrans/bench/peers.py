@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from streamtrans.bench.ours import PROMPT, tokens_for
-from streamtrans.bench.timing import milliseconds
-from streamtrans.bench.workload import Recording
+from streamtrans.bench.timing import Case, milliseconds
+from streamtrans.bench.workload import LONG_SENTENCE, Recording
 from streamtrans.models.checkpoint_files import read_weights
 from streamtrans.models.loading import Checkpoint, model_args
 from streamtrans.runtime import blas_threads, compute_dtype, mx
@@ -58,6 +58,27 @@ def mlx_lm_decode(checkpoint: Checkpoint) -> Callable[[int | None], Iterator[flo
         yield from samples
 
     return decode
+
+
+def retranslate(directory: Path, depths: Sequence[int]) -> dict[int, Case]:
+    """A source word by Firefox's own engine, which translates all words so far anew for it, at each depth in words.
+
+    Raises Skipped.
+    """
+    if find_spec("fxtranslate") is None:
+        raise Skipped("fxtranslate is not installed: pip install 'streamtrans[firefox]'")
+    import fxtranslate
+
+    kinds = ("model.*.bin", "*vocab.*.spm", "lex.*.bin")
+    weights, vocabularies, shortlist = (sorted(directory.glob(kind)) for kind in kinds)
+    files = [*weights, vocabularies[0], vocabularies[-1], *shortlist]
+    engine = fxtranslate.Translator(*(file.read_bytes() for file in files))
+
+    def around(depth: int) -> Iterator[float]:
+        for words in range(depth - 4, depth + 6):
+            yield milliseconds(lambda words=words: engine.translate(" ".join(LONG_SENTENCE[:words])))  # type: ignore[misc]
+
+    return {depth: lambda depth=depth: around(depth) for depth in depths}  # type: ignore[misc]
 
 
 class Transformers:

@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 
 from streamtrans.bench import ours
-from streamtrans.bench.peers import Skipped, Transformers, mlx_lm_decode
+from streamtrans.bench.peers import Skipped, Transformers, mlx_lm_decode, retranslate
 from streamtrans.bench.process import ColdStart, cold_start, help_time
 from streamtrans.bench.timing import Case, interleave, medians, ratio, slowest
 from streamtrans.bench.workload import SENTENCES, Recording, at_depth, record
+from streamtrans.engine.chain import load_route
+from streamtrans.engine.qwen2 import Qwen2Executor
 from streamtrans.engine.translator import Translator
-from streamtrans.models.loading import load_checkpoint
+from streamtrans.models.loading import find_model, load_checkpoint
+from streamtrans.models.routes import find_route
 from streamtrans.runtime import compute_dtype, describe, mx
-from streamtrans.text.tokenizer import load_tokenizer
 
 DEPTHS = (10, 30, 60)
 """Source words at which re-encoding is compared."""
@@ -31,14 +33,17 @@ Advance = Callable[[str], None]
 
 
 class Suite:
-    """One run of all cases; `skipped` tells why a peer was not measured. quick: fewer rounds, two sentences."""
+    """One run of all cases; `skipped` tells why a peer was not measured."""
 
-    def __init__(self, model: str, against: Sequence[str], torch_python: str, quick: bool):
-        self._name, self._against = model, against
-        self._checkpoint = load_checkpoint(model)
-        directory, settings = self._checkpoint.directory, self._checkpoint.settings
-        tokenizer = load_tokenizer(directory, settings.tokenizer, self._checkpoint.config)
-        self._translator = Translator(self._checkpoint.model, tokenizer, settings, directory)
+    def __init__(self, model: str, against: Sequence[str] | None, torch_python: str, quick: bool):
+        """against: peers, None for those that need nothing else. quick: fewer rounds, two sentences."""
+        self._name = model
+        route = find_route(model, None, None, None)
+        self._translator = load_route(route)
+        self._directory = find_model(route.models[0])
+        executor = self._translator.executor if isinstance(self._translator, Translator) else None
+        self._qwen2 = executor.model if isinstance(executor, Qwen2Executor) else None
+        self._against = (["mlx-lm", "reencode"] if self._qwen2 else ["fxtranslate"]) if against is None else against
         self._torch_python = torch_python
         self._rounds, self._live_rounds, self._slow_rounds, self._starts = (2, 1, 1, 1) if quick else (12, 6, 3, 3)
         self._sentences = SENTENCES[:2] if quick else SENTENCES
@@ -70,8 +75,9 @@ class Suite:
         return cases | {"memory": lambda: ours.best_of_five(reading)}
 
     def _passes(self) -> dict[str, Case]:
-        """The model alone."""
-        model = self._checkpoint.model
+        """The model alone, where it is a Qwen2."""
+        if not (model := self._qwen2):
+            return {}
         return {
             "decode": lambda: ours.decode(model),
             "read": lambda: ours.read_word(model),
@@ -91,7 +97,7 @@ class Suite:
 
     def _live(self) -> dict[str, Case]:
         """Source words of a live stream, by the words of context before them."""
-        longest = (self._checkpoint.settings.max_source_words or 60) - 5
+        longest = (self._translator.settings.max_source_words or 60) - 5
         depths = [min(depth, longest) for depth in DEPTHS]
         return {
             f"live {depth}": lambda at=at: ours.live_words(self._translator, at)  # type: ignore[misc]
@@ -110,22 +116,26 @@ class Suite:
             "mlx-lm": self._mlx_lm,
             "transformers": lambda: self._torch(stack),
             "reencode": self._reencode,
+            "fxtranslate": self._fxtranslate,
         }
         for name in self._against:
             try:
+                if (name == "fxtranslate") is (self._qwen2 is not None):
+                    raise Skipped(f"it cannot run {self._name}")
                 cases |= makers[name]()
             except Skipped as reason:
                 self.skipped[name] = str(reason)
         return cases
 
     def _mlx_lm(self) -> dict[str, Case]:
-        decode = mlx_lm_decode(self._checkpoint)
+        decode = mlx_lm_decode(load_checkpoint(self._name))
         return {"mlx-lm, 1 thread": lambda: decode(1), "mlx-lm, all threads": lambda: decode(None)}
 
     def _torch(self, stack: ExitStack) -> dict[str, Case]:
+        assert isinstance(self._translator, Translator)
         recordings: list[Recording] = [record(self._translator, sentence) for sentence in self._sentences]
-        offset = self._checkpoint.settings.target_position_offset
-        peer = Transformers(self._torch_python, Path(self._checkpoint.directory), offset, recordings)
+        offset = self._translator.settings.target_position_offset
+        peer = Transformers(self._torch_python, self._directory, offset, recordings)
         self._transformers = stack.enter_context(peer)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return {
@@ -135,13 +145,20 @@ class Suite:
         }
 
     def _reencode(self) -> dict[str, Case]:
-        model = self._checkpoint.model
+        model = self._qwen2
+        assert model
         cases: dict[str, Case] = {}
         for words in DEPTHS:
             depth = at_depth(words, model.args.vocab_size)
             cases[f"at {words}"] = lambda d=depth: ours.wait_k_word(model, d)  # type: ignore[misc]
             cases[f"reencode {words}"] = lambda d=depth: ours.reencoded_word(model, d)  # type: ignore[misc]
         return cases
+
+    def _fxtranslate(self) -> dict[str, Case]:
+        """All words so far translated anew after each, by the engine that Firefox has for its models."""
+        if not isinstance(self._translator, Translator):
+            raise Skipped("it translates with one model, not through two")
+        return {f"retranslate {n}": case for n, case in retranslate(self._directory, DEPTHS).items()}
 
     def _results(self, found: dict[str, float | None], agreement: float | None) -> dict[str, Any]:
         def best(prefix: str) -> float | None:
@@ -167,6 +184,7 @@ class Suite:
                 dtype: ratio(best(f"transformers {dtype}"), get("session")) for dtype in ("float32", "bfloat16")
             },
             "ratio_vs_reencode": {str(n): ratio(get(f"reencode {n}"), get(f"at {n}")) for n in DEPTHS},
+            "ratio_vs_retranslate": {str(n): ratio(get(f"retranslate {n}"), get(f"live {n}")) for n in DEPTHS},
             "gemm_fraction_of_numpy": ratio(get("gemm numpy"), get("gemm")),
             "gemv_fraction_of_numpy": ratio(get("gemv numpy"), get("gemv")),
             "sentences_per_s": {str(size): 1000 / ms if ms else None for size, ms in batches.items()},
@@ -209,9 +227,8 @@ class Suite:
         }
 
     def _parameters(self) -> int:
-        from mlx.utils import tree_reduce
-
-        return tree_reduce(lambda total, array: total + array.size, self._checkpoint.model.parameters(), 0)
+        links = [self._translator] if isinstance(self._translator, Translator) else self._translator.links
+        return sum(link.executor.parameters for link in links)
 
 
 def _cpu() -> str:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from streamtrans.engine.passes import Forward, Prediction, Runner
 from streamtrans.engine.session import Session
-from streamtrans.engine.stream import Stream
-from streamtrans.engine.translator import DRAFTS, Translator
+from streamtrans.engine.translator import Translator
 from streamtrans.policies import WaitK
 
 K = 3
@@ -62,8 +61,8 @@ class _RecordingRunner:
 def record(translator: Translator, sentence: str) -> Recording:
     """The passes that wait-k takes for a sentence; K is the k."""
     policy = WaitK(K)
-    runner = _RecordingRunner(translator.runner(policy))
-    session = Session(Stream(translator.tokenizer, translator.settings, policy, DRAFTS, translator.carry), runner)
+    runner = _RecordingRunner(translator.executor.runner(policy))
+    session = Session(translator.stream(policy, translator.executor.drafts), runner)
     written = [event for event in session.feed_line(sentence) if event.type == "write"]
     return Recording(runner.passes, runner.predicted, len(written))
 

@@ -27,13 +27,13 @@ COMMANDS = {
     "train": ("train.command", "Train a model on your own sentence pairs."),
     "distill": ("distill", "Write training pairs with a teacher's translations."),
     "policies": ("policies", "List the policies: when to read, when to write."),
-    "models": ("models.command", "List the models, calibrate one, merge an adapter into one."),
+    "models": ("models.command", "List models, get Firefox's, calibrate, merge adapters."),
     "bench": ("bench", "Measure how fast it is here, and against whom."),
     "doctor": ("doctor", "Tell what this machine computes with, and what makes it slow."),
 }
 
 # Commands that have commands of their own, each the function of its name in the module of its name.
-SUBCOMMANDS = {"models": ["fuse", "calibrate"]}
+SUBCOMMANDS = {"models": ["get", "remove", "fuse", "calibrate"]}
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 _EXAMPLES = """\b

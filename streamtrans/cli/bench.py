@@ -12,15 +12,15 @@ from streamtrans.cli.shared.options import JsonOption, ModelOption
 from streamtrans.cli.shared.tables import print_table
 from streamtrans.errors import UsageError
 
-_PEERS = ("mlx-lm", "transformers", "reencode")
+_PEERS = ("mlx-lm", "transformers", "reencode", "fxtranslate")
 
 
 def bench(
     model: ModelOption = "en-pt",
     against: Annotated[
-        str,
-        typer.Option("--against", metavar="PEER[,PEER…]", help="mlx-lm, transformers, reencode; or none."),
-    ] = "mlx-lm,reencode",
+        str | None,
+        typer.Option("--against", metavar="PEER[,PEER…]", help="mlx-lm, transformers, reencode, fxtranslate; or none."),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Few repeats: seconds, not minutes, and rough.")] = False,
     torch_python: Annotated[
         str,
@@ -33,15 +33,17 @@ def bench(
     """Measure how fast this machine translates, and compare with others on the same weights.
 
     Everything runs side by side and the medians are reported, so that other programs on the machine slow all of it
-    alike. A ratio is a peer's time over ours: above 1 we are faster.
+    alike. A ratio is a peer's time over ours: above 1 we are faster. Unless --against is given, peers that can run
+    the model and need nothing else are measured: mlx-lm and reencode, or fxtranslate for a Firefox model.
 
     \b
     Examples:
       streamtrans bench --quick
+      streamtrans bench --model en-de
       streamtrans bench --against mlx-lm,transformers,reencode --torch-python /opt/torch/bin/python
     """
-    peers = [] if against == "none" else [peer.strip() for peer in against.split(",")]
-    if unknown := [peer for peer in peers if peer not in _PEERS]:
+    peers = None if against is None else [] if against == "none" else [peer.strip() for peer in against.split(",")]
+    if unknown := [peer for peer in peers or [] if peer not in _PEERS]:
         raise UsageError(f"--against names {unknown[0]!r}; there are {', '.join(_PEERS)}, and none")
     from streamtrans.bench.suite import Suite
 
@@ -85,6 +87,10 @@ def rows(found: dict[str, Any]) -> list[tuple[str, str, str]]:
         *(
             (f"against re-encoding at {n}", _times(value), "source words read; a target word, our own model")
             for n, value in found["ratio_vs_reencode"].items()
+        ),
+        *(
+            (f"against fxtranslate at {n}", _times(value), "words read; all of them translated anew after each")
+            for n, value in found["ratio_vs_retranslate"].items()
         ),
         ("gemm", _number(found["gemm_fraction_of_numpy"], "{:.0%}"), "of numpy's speed, 1024 × 1024"),
         ("gemv", _number(found["gemv_fraction_of_numpy"], "{:.0%}"), "of numpy's speed, 1 × 4096 × 4096"),

@@ -15,18 +15,21 @@ from streamtrans.cli.shared.options import (
     AdapterOption,
     BatchSizeOption,
     CarryOption,
+    FromOption,
     JsonOption,
     LimitOption,
-    ModelOption,
+    ModelChoiceOption,
     PlainOption,
     PolicyChoice,
     ResumeOption,
     SaveLogOption,
+    ToOption,
     takes_policy,
 )
 from streamtrans.engine.events import End, Event
 from streamtrans.errors import UsageError
 from streamtrans.files import Lines, count_lines, refuse_input
+from streamtrans.models.routes import find_route
 
 if TYPE_CHECKING:
     from streamtrans.cli.shared.line_run import LineRun
@@ -39,7 +42,9 @@ def translate(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="OUT", help="Write here, not to standard output.")
     ] = None,
-    model: ModelOption = "en-pt",
+    model: ModelChoiceOption = None,
+    source_language: FromOption = None,
+    target_language: ToOption = None,
     adapter: AdapterOption = None,
     save_log: SaveLogOption = None,
     resume: ResumeOption = False,
@@ -60,11 +65,11 @@ def translate(
       streamtrans translate talk.en -o talk.pt
       streamtrans translate talk.en -o talk.pt --wait-k 5 --save-log runs/talk
       streamtrans translate - < talk.en > talk.pt
+      streamtrans translate talk.es --from es --to ru -o talk.ru
       mlx.launch -n 2 -- streamtrans translate talk.en -o talk.pt
     """
     from streamtrans.cli.shared.line_run import LineRun, Pacing
     from streamtrans.cli.shared.recording import model_record
-    from streamtrans.engine.translator import load
     from streamtrans.evaluation.run_folder import RunFolder
     from streamtrans.ranks import Ranks
 
@@ -72,13 +77,16 @@ def translate(
     ranks.stop_together()
     _check(file, output, resume, as_json, ranks.size)
     lines = Lines(file, limit)
-    translator = load(model, adapter, carry)
+    route = find_route(model, adapter, source_language, target_language)
+    from streamtrans.engine.chain import load_route
+
+    translator = load_route(route, adapter, carry)
     policy = choice.policy(translator.default_policy)
     shown = not plain and (output is not None or not sys.stdout.isatty())
     folder = RunFolder(save_log) if save_log else None
     name = save_log.resolve().name if save_log else "translating"
     run = LineRun(translator, policy, ranks, name, Pacing(batch_size), folder, shown)
-    configuration = model_record(model, adapter) | {"source": str(file), "carry": carry} if folder else {}
+    configuration = model_record(route, adapter) | {"source": str(file), "carry": carry} if folder else {}
     done = ranks.from_leader(lambda: _begin(run, configuration, output if resume else None))
     with _opened(output if ranks.leads else None, resume) as write:
         for number, events in run.translate(islice(iter(lines), done, None), done, count_lines(file, limit)):

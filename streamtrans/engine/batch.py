@@ -1,13 +1,13 @@
 """Many lines in lockstep: the events that `Session.feed_line` gives, many times as fast.
 
-Each line has a `Stream` that decides, as in a session; a `LockstepRunner` answers all of them together. Lines are
+Each line has a `Stream` that decides, as in a session; a group's runner answers all of them together. Lines are
 taken in windows and sorted by length there, so that lines of a group finish together; the results come in the order of
 the lines. On CPU three groups run in three threads with one BLAS thread each: most of what a pass does is not matrix
 products, which alone would profit from another core, and while one thread decides in Python, two compute.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import cache
 from itertools import islice
@@ -15,11 +15,9 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from streamtrans.engine.events import Event
-from streamtrans.engine.lockstep import LockstepRunner
-from streamtrans.engine.passes import Forward, Prediction
-from streamtrans.engine.stream import Stream
+from streamtrans.engine.passes import Forward, Prediction, StartGroup
 from streamtrans.policies import Policy, WaitK
-from streamtrans.runtime import blas_threads, mx, on_gpu, start_computing_thread
+from streamtrans.runtime import blas_threads, on_gpu, start_computing_thread
 from streamtrans.text.words import Word, source_words
 
 if TYPE_CHECKING:
@@ -33,20 +31,19 @@ WINDOW = 2
 """Lines are sorted by length within this many batches, the first ones within one, so that something is written soon."""
 
 Result = tuple[int, list[Event]]
-StartGroup = Callable[[list[list[int]]], LockstepRunner]
-"""Makes the runner of lines with these source tokens."""
 
 
 class BatchEngine:
-    """Translates lines in lockstep; `cuts` counts the lines that were too long for the model in one piece."""
+    """Translates lines in lockstep; `cuts` and `foreign` as in `LineEngine`."""
 
     def __init__(self, translator: "Translator", policy: Policy | None = None, batch_size: int | None = None):
         """policy: the checkpoint's own unless given. batch_size: lines in flight, None for the fastest."""
         self.translator = translator
         self.policy = policy or translator.default_policy
         self.batch_size = batch_size or BATCH_SIZE
-        self.cuts = 0
-        self._start_group = translator.lockstep(self.policy)
+        self.window = WINDOW * self.batch_size
+        self.cuts = self.foreign = 0
+        self._start_group = translator.executor.start_group(self.policy)
 
     def translate(self, lines: Iterable[str]) -> Iterator[Result]:
         """(number from 0, events) of each line in order, as `Session.feed_line` gives them but without times.
@@ -54,12 +51,12 @@ class BatchEngine:
         A line is one sentence; an empty one has no events. Up to `WINDOW` batches of lines are held in memory, twice
         that if `lines` is a list.
         """
-        mx.eval(self.translator.model.parameters())  # lazy arrays can be evaluated only by the thread that made them
         finished: dict[int, list[Event]] = {}
         next_line = 0
         with blas_threads(1):
             for row in self._finished(self._windows(lines), ahead=isinstance(lines, Sequence)):
                 finished[row.number] = row.events
+                self.foreign += row.foreign
                 while next_line in finished:
                     yield next_line, finished.pop(next_line)
                     next_line += 1
@@ -132,7 +129,7 @@ class _Row:
         self.events: list[Event] = []
         words = source_words(line, translator.settings.source_language or "")
         self.plan, self.cut = _plan(translator, words)
-        self._stream = Stream(translator.tokenizer, translator.settings, policy, carry=translator.carry)
+        self._stream = translator.stream(policy)
         self._words = _as_units(words)
         self._go_on(None)
 
@@ -140,6 +137,11 @@ class _Row:
     def width(self) -> int:
         """Source tokens of the segment that comes next."""
         return len(self.plan[0])
+
+    @property
+    def foreign(self) -> int:
+        """Words that were copied for their script."""
+        return self._stream.foreign
 
     def advance(self, prediction: Prediction) -> None:
         """Hands the stream its answer and goes on to its next request."""
@@ -166,7 +168,7 @@ def _plan(translator: "Translator", words: list[str]) -> tuple[list[list[int]], 
     A stream that reads everything and writes nothing asks for them. Where a line is cut depends on its words alone, so
     this is what the stream of any policy will read.
     """
-    stream = Stream(translator.tokenizer, translator.settings, WaitK(inf), carry=translator.carry)
+    stream = translator.stream(WaitK(inf))
     segments: list[list[int]] = []
     for word in _as_units(words):
         request = stream.read(word)

@@ -12,15 +12,36 @@ from streamtrans.policies import Policy
 from streamtrans.ranks import Ranks
 
 if TYPE_CHECKING:
-    from streamtrans.engine.translator import Translator
+    from streamtrans.engine.session import Session
+
+
+class Opener(Protocol):
+    """A translator: opens sessions."""
+
+    @property
+    def default_policy(self) -> Policy:
+        """The policy to follow where none is given."""
+
+    def session(self, policy: Policy | None = None) -> "Session":
+        """A new stream."""
 
 
 class LineEngine(Protocol):
-    """Translates lines; `cuts` counts those that were too long for the model in one piece, so far."""
+    """Translates lines; `cuts` counts those that were too long for the model in one piece, so far; `foreign` counts
+    words in a script that the source language does not use.
+
+    window: lines that it takes before it must give one back.
+    """
+
+    window: int
 
     @property
     def cuts(self) -> int:
         """The number of lines that were cut."""
+
+    @property
+    def foreign(self) -> int:
+        """The number of words that were copied for their script."""
 
     def translate(self, lines: Iterable[str]) -> Iterator[tuple[int, list[Event]]]:
         """(number from 0, events) of each line, in order."""
@@ -29,10 +50,12 @@ class LineEngine(Protocol):
 class SequentialEngine:
     """One session per line, whose events have times since the line began: for computation-aware scores."""
 
-    def __init__(self, translator: "Translator", policy: Policy | None = None):
+    window = 32
+
+    def __init__(self, translator: Opener, policy: Policy | None = None):
         self.translator = translator
         self.policy = policy or translator.default_policy
-        self.cuts = 0
+        self.cuts = self.foreign = 0
 
     def translate(self, lines: Iterable[str]) -> Iterator[tuple[int, list[Event]]]:
         """(number from 0, events) of each line, in order."""
@@ -40,6 +63,7 @@ class SequentialEngine:
             session = self.translator.session(self.policy)
             events = session.feed_line(line)
             self.cuts += session.cuts > 0
+            self.foreign += session.foreign
             yield number, events
 
 
@@ -50,19 +74,19 @@ class SpreadEngine:
     chunk. So what is written is always a beginning of the whole, and resuming needs nothing but the output.
     """
 
-    def __init__(self, ranks: Ranks, engine: LineEngine, chunk: int):
-        """chunk: lines per rank between two collectives."""
-        self._ranks, self._engine, self._chunk = ranks, engine, chunk
-        self.cuts = 0
+    def __init__(self, ranks: Ranks, engine: LineEngine):
+        """The lines per rank between two collectives are the engine's window."""
+        self._ranks, self._engine, self.window = ranks, engine, engine.window * ranks.size
+        self.cuts = self.foreign = 0
 
     def translate(self, lines: Iterable[str]) -> Iterator[tuple[int, list[Event]]]:
         """(number from 0, events) of each line, in order; none on a rank that does not lead."""
         ranks, numbered = self._ranks, iter(lines)
         base = 0
-        while chunk := list(islice(numbered, self._chunk * ranks.size)):
+        while chunk := list(islice(numbered, self.window)):
             own = [_packed(events) for _, events in self._engine.translate(chunk[ranks.rank :: ranks.size])]
-            shares = ranks.gather({"cuts": self._engine.cuts, "lines": own})
-            self.cuts = sum(share["cuts"] for share in shares)
+            shares = ranks.gather({"cuts": self._engine.cuts, "foreign": self._engine.foreign, "lines": own})
+            self.cuts, self.foreign = (sum(share[name] for share in shares) for name in ("cuts", "foreign"))
             if ranks.leads:
                 for number in range(len(chunk)):
                     yield base + number, _unpacked(shares[number % ranks.size]["lines"][number // ranks.size])

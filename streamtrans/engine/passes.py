@@ -1,12 +1,14 @@
 """The seam between deciding and computing: the passes that a stream asks for, and their answers.
 
-A `Stream` decides and asks for passes; a `Runner` makes them. A model of another kind moves in with a runner of its
-own, and neither streams nor policies know of it.
+A `Stream` decides and asks for passes; a `Runner` makes them. A model of another kind moves in with an `Executor` of
+its own, which makes its runners, and neither streams nor policies know of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from streamtrans.policies.base import Policy
 
 Evidence = Mapping[str, float]
 """Evidence for a policy, by name; `policies.base` explains the names."""
@@ -42,3 +44,32 @@ class Runner(Protocol):
 
     def answer(self, requests: Sequence[Forward]) -> list[Prediction]:
         """The predictions for one request of each stream, in order."""
+
+
+class Group(Runner, Protocol):
+    """Makes the passes of several streams that go in step, each at a segment whose whole source is known."""
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these streams only, in this order."""
+
+
+StartGroup = Callable[[Sequence[Sequence[int]]], Group]
+"""Makes the runner of streams with these source tokens, those of a whole segment each."""
+
+
+class Executor(Protocol):
+    """One model, computed in one way; what it needs for a policy is found, or missed, before the first pass."""
+
+    @property
+    def drafts(self) -> float:
+        """Tokens of a draft that the pass of a READ should verify: where few cost less than the passes they save."""
+
+    @property
+    def parameters(self) -> int:
+        """The numbers that the model has learned."""
+
+    def runner(self, policy: Policy) -> Runner:
+        """The runner of one stream; ModelError if the checkpoint lacks something that the policy needs."""
+
+    def start_group(self, policy: Policy) -> StartGroup:
+        """The maker of runners for many streams, each in one thread of several; ModelError as `runner`."""

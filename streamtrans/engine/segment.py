@@ -2,13 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 from streamtrans.engine.tape import Tape
+from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies.base import PolicyState
-from streamtrans.text.carry import Carrier, Plain
+from streamtrans.text.layer import Layer
 from streamtrans.text.sentences import ends_clause, ends_sentence
 from streamtrans.text.tokenizer import Tokenizer
-from streamtrans.text.words import TargetWords
+from streamtrans.text.words import TargetWords, is_unspaced, join
+
+HARD_LIMIT = 1.25
+"""Beyond `max_source_words` the next clause mark closes the segment; at this multiple of it any word does."""
+
+TOKENS_PER_WORD = 8
+"""A segment also closes when its tokens are this many times `max_source_words`."""
+
+SPARE_WORDS = 4
+"""Target words allowed beyond the checkpoint's length ratio, for short sources."""
+
+PATIENCE = 8
+"""Words read while the model has nothing more to say, after which what it said counts as a sentence."""
 
 CONTEXT_WORDS = 8
 """Target words, at least, that a window keeps: they tell the model how far the translation has come."""
@@ -32,17 +46,19 @@ class Segment:
     def __init__(
         self,
         tokenizer: Tokenizer,
-        carrier: Carrier | Plain,
-        language: str,
+        carrier: Layer,
+        settings: TranslationSettings,
         keep: float,
         base: int = 0,
         context: Sequence[int] = (),
     ):
-        """language: of the target. keep: see `Tape`. base: target words of the sentence that were shown before.
+        """keep: see `Tape`. base: target words of the sentence that were shown before.
 
         context: tokens of target words that were written before, in an earlier segment.
         """
-        self.tokenizer, self.carrier, self.language, self.base, self._keep = tokenizer, carrier, language, base, keep
+        self.tokenizer, self.carrier, self.base, self._keep = tokenizer, carrier, base, keep
+        self.settings, self.language = settings, settings.target_language or ""
+        self.limit = settings.max_source_words or inf
         self.state = PolicyState()
         self.tape = Tape(tokenizer.prompt_ids, [*tokenizer.start_ids, *context], tokenizer.end_id, keep)
         self.source: list[str] = []  # as it came
@@ -51,7 +67,7 @@ class Segment:
         self.source_tokens = 0
         self.longest_word = 0  # source tokens
         self.detokenizer = tokenizer.detokenizer()
-        self.words = TargetWords(language)
+        self.words = TargetWords(self.language)
         self.target_ids = list(context)
         self.written: list[str] = []  # target words, as the model wrote them
         self.places: list[Place] = []  # one a written word
@@ -84,6 +100,29 @@ class Segment:
         self.places.append(Place(self.state.source_read, self.state.target_written, len(self.target_ids)))
 
     @property
+    def full(self) -> bool:
+        """Whether no more source may be read."""
+        read = self.state.source_read
+        at_clause = read > self.limit and self.state.clause_end == read
+        return at_clause or read >= HARD_LIMIT * self.limit or self.source_tokens >= TOKENS_PER_WORD * self.limit
+
+    @property
+    def most_words(self) -> float:
+        """Target words that are allowed for the source read."""
+        return self.settings.length_ratio * self.state.source_read + SPARE_WORDS
+
+    @property
+    def target_too_long(self) -> bool:
+        """Whether no more target may be written."""
+        return self.state.target_written >= self.most_words or self.closed_words > 1
+
+    @property
+    def said_all(self) -> bool:
+        """Whether the model has long had nothing more to say, whatever was read."""
+        since = self.state.source_read - self.said_all_at
+        return bool(self.said_all_at and self.written) and since >= PATIENCE
+
+    @property
     def sentence_written(self) -> bool:
         """Whether the last word written closes a sentence."""
         return bool(self.written) and ends_sentence(self.written[-1], self.language)
@@ -100,11 +139,22 @@ class Segment:
             found = [p for p in places if ends_clause(written[p.words - 1], language)]
         if not found and anywhere:
             found = places[: len(places) // 2 + 1]
-        return replace(found[-1], source=max(1, min(found[-1].source, found[-1].words) - MARGIN)) if found else None
+        return replace(found[-1], source=self._done_by(found[-1])) if found else None
+
+    def _done_by(self, place: Place) -> int:
+        """The source words that the target up to a place stands for, or somewhat fewer: one a word."""
+        same_kind = is_unspaced(self.settings.source_language or "") == is_unspaced(self.language)
+        done = place.words if same_kind else place.words * len(self.source) // len(self.written)
+        return max(1, min(place.source, done) - MARGIN)
+
+    @property
+    def text(self) -> str:
+        """All that the model sees of both sides."""
+        return " ".join([*self.read, join(self.written, self.language)])
 
     def rest(self, place: Place) -> "Segment":
         """A window on what came after a place: its source is read again, and its target is there already."""
-        after = Segment(self.tokenizer, self.carrier, self.language, self._keep, 0, self.target_ids[place.tokens :])
+        after = Segment(self.tokenizer, self.carrier, self.settings, self._keep, 0, self.target_ids[place.tokens :])
         after.source = self.source[place.source :]
         for text, tokens in zip(self.read[place.source :], self.source_ids[place.source :], strict=True):
             after.take_in(text, tokens)

@@ -4,16 +4,50 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
+from typing import Protocol
 
 from streamtrans.engine.events import Done, Event
-from streamtrans.engine.passes import Forward, Runner
-from streamtrans.engine.stream import Stream
+from streamtrans.engine.passes import Forward, Prediction, Runner
 from streamtrans.errors import UsageError
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import Policy
 from streamtrans.text.clean import without_sequences
 from streamtrans.text.encoding import Utf8Decoder
 from streamtrans.text.words import LineEnd, Word, WordReader, source_words
+
+
+class Decider(Protocol):
+    """The decisions of a `Stream`, or of several in a chain; the driver takes the events out of `events`."""
+
+    events: list[Event]
+    endless: bool
+    """Whether words come as a stream, which has windows and sentences of its own; a line given as a whole has not."""
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that decides."""
+
+    @property
+    def settings(self) -> TranslationSettings:
+        """The languages and limits."""
+
+    @property
+    def sentence(self) -> int:
+        """The number of sentences that have ended."""
+
+    @property
+    def cuts(self) -> int:
+        """The number of times the input was cut."""
+
+    @property
+    def foreign(self) -> int:
+        """Words of finished sentences in another script."""
+
+    def read(self, unit: Word | LineEnd) -> Forward | None:
+        """The pass to make after a source word, or the end of a sentence; None if more source is wanted."""
+
+    def answer(self, prediction: Prediction) -> Forward | None:
+        """The pass to make after the answer to the last one, or None."""
 
 
 class Session:
@@ -24,7 +58,7 @@ class Session:
     from the next one.
     """
 
-    def __init__(self, stream: Stream, runner: Runner, clock: Callable[[], float] = time.perf_counter):
+    def __init__(self, stream: Decider, runner: Runner, clock: Callable[[], float] = time.perf_counter):
         """runner: makes the passes that the stream asks for. clock: seconds."""
         self._stream, self._runner = stream, runner
         self._request: Forward | None = None

@@ -20,7 +20,8 @@ from streamtrans.engine.tape import Tape
 from streamtrans.errors import UsageError
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies.base import Action, Continuation, Glance, Policy, PolicyState, Revision
-from streamtrans.text.carry import Carrier, Plain
+from streamtrans.text.carry import Carrier
+from streamtrans.text.layer import Layer, Plain
 from streamtrans.text.sentences import ends_clause, ends_sentence
 from streamtrans.text.tokenizer import Tokenizer
 from streamtrans.text.words import LineEnd, Word, join
@@ -31,23 +32,11 @@ MAX_WORD_TOKENS = 48
 MAX_SOURCE_WORD_TOKENS = 128
 """The rest of a longer source word is left out."""
 
-HARD_LIMIT = 1.25
-"""Beyond `max_source_words` the next clause mark closes the segment; at this multiple of it any word does."""
-
-TOKENS_PER_WORD = 8
-"""A segment also closes when its tokens are this many times `max_source_words`."""
-
-SPARE_WORDS = 4
-"""Target words allowed beyond the checkpoint's length ratio, for short sources."""
-
 RUN_ON = 0.5
 """Input runs on after this part of `max_source_words` without a clause mark: a window on it is moved from here on."""
 
 LONGEST_SENTENCE = 4
 """A sentence of input that runs on ends, at the latest, after this many times `max_source_words`."""
-
-PATIENCE = 8
-"""Words read while the model has nothing more to say, after which what it said counts as a sentence."""
 
 
 T = TypeVar("T")
@@ -63,7 +52,7 @@ class Stream:
         tokenizer: Tokenizer,
         settings: TranslationSettings,
         policy: Policy,
-        drafts: int = 0,
+        drafts: float = 0,
         carry: bool = True,
     ):
         """drafts: tokens of a draft that the pass of a READ verifies; more rows per pass, fewer passes, the same words.
@@ -103,8 +92,8 @@ class Stream:
         self._begin_segment()
 
     def _begin_segment(self) -> None:
-        carrier = Carrier(self.tokenizer.spells, *self._languages) if self._carries else Plain()
-        self._segment = Segment(self.tokenizer, carrier, self._target_language, self._keep, len(self.target))
+        carrier: Layer = Carrier(self.tokenizer.spells, *self._languages) if self._carries else Plain()
+        self._segment = Segment(self.tokenizer, carrier, self.settings, self._keep, len(self.target))
 
     @property
     def _state(self) -> PolicyState:
@@ -148,7 +137,7 @@ class Stream:
         sentence_ended = False
         while True:
             if not self._state.source_finished and (yield from self._must_read()):
-                if self._said_all:
+                if self.endless and self._segment.said_all:
                     self._start_anew()
                 sentence_ended = yield from self._read()
                 if self._state.source_finished and not self._segment.source_tokens:
@@ -159,7 +148,7 @@ class Stream:
     def _must_read(self) -> Steps[bool]:
         """Whether the next action is READ, before the end of the source."""
         state, evidence = self._state, self.policy.evidence
-        if not self._segment.source_tokens or self._target_too_long() or state.lag < self._min_wait:
+        if not self._segment.source_tokens or self._segment.target_too_long or state.lag < self._min_wait:
             return True
         if isinstance(evidence, Glance):
             yield from self._predict()
@@ -199,7 +188,7 @@ class Stream:
         self._note(Read, len(self.source) - 1, unit.text)
         if unit.ends_sentence:
             return self._finish_source()
-        full = self._segment_full()
+        full = self._segment.full
         if not (self.endless and self._move_on(full)) and full:
             self.cuts += 1
             self._finish_source()
@@ -221,23 +210,13 @@ class Stream:
         return True
 
     @property
-    def _limit(self) -> float:
-        """Source words that the model was trained on."""
-        return self.settings.max_source_words or inf
-
-    def _segment_full(self) -> bool:
-        limit, read = self._limit, self._state.source_read
-        at_clause = read > limit and self._state.clause_end == read
-        return at_clause or read >= HARD_LIMIT * limit or self._segment.source_tokens >= TOKENS_PER_WORD * limit
-
-    @property
     def _runs_on(self) -> bool:
         """Whether the input has not had a clause mark for long, and nobody says that it is one sentence."""
-        return self.endless and self._unmarked > RUN_ON * self._limit
+        return self.endless and self._unmarked > RUN_ON * self._segment.limit
 
     @property
     def _sentence_too_long(self) -> bool:
-        return self.endless and len(self.source) > LONGEST_SENTENCE * self._limit
+        return self.endless and len(self.source) > LONGEST_SENTENCE * self._segment.limit
 
     def _divide(self) -> None:
         """Ends a sentence of input that runs on, before its next target word, where the model itself has ended one."""
@@ -250,7 +229,7 @@ class Stream:
 
     def _move_on(self, full: bool) -> bool:
         """Moves the window on input that is too long for one; true if it could."""
-        read, limit = self._state.source_read, self._limit
+        read, limit = self._state.source_read, self._segment.limit
         if not (full or read > limit or (self._runs_on and read > RUN_ON * limit)):
             return False
         place = self._segment.place_to_leave(clauses=read > limit, anywhere=full)
@@ -262,13 +241,7 @@ class Stream:
         """Goes on with a window on what comes after a place."""
         self._judge(place.source, place.words)
         self._segment = segment = self._segment.rest(place)
-        self._show(segment.carrier.leave(segment.read + segment.written))
-
-    @property
-    def _said_all(self) -> bool:
-        """Whether the model has said all of a sentence, whatever follows, and the next one is to be translated."""
-        since = self._state.source_read - self._segment.said_all_at
-        return self.endless and bool(self._segment.said_all_at and self._state.target_written) and since >= PATIENCE
+        self._show(segment.carrier.leave(segment.text))
 
     def _start_anew(self) -> None:
         """Ends the sentence that the model has ended, and goes on with the words after it."""
@@ -285,7 +258,7 @@ class Stream:
         """Writes tokens until a word is complete; false if the model, or a limit, says that nothing more is to come."""
         segment, before = self._segment, self._state.target_written
         while self._state.target_written == before:
-            too_long = self._target_too_long()
+            too_long = segment.target_too_long
             if too_long or (yield from self._predict()) == self.tokenizer.end_id:
                 if self._state.source_finished:
                     self._notice(LONG if too_long else None)
@@ -342,7 +315,7 @@ class Stream:
         """Brings the draft up to the horizon; returns its complete words, and tells the policy how many are agreed."""
         yield from self._predict()
         segment, tape = self._segment, self._tape
-        horizon = min(self._most_words() - self._state.target_written, evidence.horizon or inf)
+        horizon = min(self._segment.most_words - self._state.target_written, evidence.horizon or inf)
         while True:
             ends, words = word_ends(tape.tokens, self.tokenizer, segment.detokenizer, segment.words)
             longest = MAX_WORD_TOKENS * (len(ends) + 1)
@@ -359,7 +332,7 @@ class Stream:
         if self._segment.words.pending and not self._at_lookahead(token):
             return None
         word = self._loops([self._segment.words.pending] if self._segment.words.pending else [])
-        return next(iter(self.tokenizer.encode_word(word, first=False)), None) if word else None
+        return self.tokenizer.target_start(word) if word else None
 
     def _loops(self, words: list[str]) -> str | None:
         """The word that would go on in a loop, once these are written in this segment too."""
@@ -386,12 +359,6 @@ class Stream:
             self.target[same:] = words[same - first :]
             self._note(Revise, same, join(self.target[same:], self._target_language))
         self._show(words[len(self.target) - first :])
-
-    def _most_words(self) -> float:
-        return self.settings.length_ratio * self._state.source_read + SPARE_WORDS
-
-    def _target_too_long(self) -> bool:
-        return self._state.target_written >= self._most_words() or self._segment.closed_words > 1
 
     def _write(self, words: list[str]) -> None:
         """Takes complete words of the model's and shows what they stand for."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from streamtrans.engine.events import Event
-from streamtrans.text.words import join, units
+from streamtrans.text.words import join, stream_units
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Transcript:
         if event.type == "read":
             self.source.append(event.text)
         elif event.type in ("write", "revise"):
-            new = [event.text] if event.type == "write" else units(event.text, self.language)
+            new = [event.text] if event.type == "write" else stream_units(event.text, self.language)
             self.deleted += len(self.words) - event.index
             self.words[event.index :] = new
             self.delays[event.index :] = [event.delay] * len(new)

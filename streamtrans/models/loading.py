@@ -15,6 +15,7 @@ from streamtrans.models.checkpoint_files import read_object, read_weights
 from streamtrans.models.embedded import ASSETS, embedded_models
 from streamtrans.models.qwen2_streaming.model import Model, ModelArgs
 from streamtrans.models.qwen2_streaming.packed import pack
+from streamtrans.models.qwen2_streaming.regret_head import FILE as REGRET_HEAD
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.runtime import mx, on_gpu
 
@@ -51,11 +52,6 @@ class Checkpoint:
     directory: Path
     config: dict[str, Any]
     adapter: Path | None = None
-
-
-def name_of(directory: Path) -> str:
-    """Return the name that the command line takes for a model: an embedded one's own, else its directory."""
-    return directory.name if directory.parent == ASSETS else str(directory)
 
 
 def load_checkpoint(path_or_name: str | Path, packed: bool = True, adapter: Path | None = None) -> Checkpoint:
@@ -108,6 +104,12 @@ def find_model(path_or_name: str | Path) -> Path:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
     hint = f", did you mean {near[0]}?" if near else ""
     raise ModelError(f"no model {name!r}{hint}; embedded: {', '.join(known)}; a directory or a Hub id works too")
+
+
+def model_files(directory: Path) -> list[Path]:
+    """The files of a model that decide about its translations: a checkpoint's, or a Firefox model's."""
+    kinds = ("config.json", "model*.safetensors", REGRET_HEAD, "model.*.bin", "lex.*.bin", "*vocab.*.spm")
+    return sorted(file for kind in kinds for file in directory.glob(kind))
 
 
 def _from_hub(name: str) -> Path:

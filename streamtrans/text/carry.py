@@ -7,24 +7,29 @@ follows from the words read and written so far, so that it is the same however t
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
+from streamtrans.text.case import upper
 from streamtrans.text.clean import without_invisible
 from streamtrans.text.disfluencies import is_slip
 from streamtrans.text.fold import RUN, fold
 from streamtrans.text.opaque import CLOSING, CURRENCIES, LONGEST, OPENING, UNCLOSED, pieces, whole
 from streamtrans.text.scripts import foreign_scripts, script
 from streamtrans.text.typography import Capitals, Quotes
-from streamtrans.text.words import is_unspaced, join, units
+from streamtrans.text.words import is_unspaced, stream_units
 
 _PLAIN = re.compile(r"[A-Za-z]?[a-z]+(?:['-][a-z]+)*[.,;:!?]*", re.ASCII)
-_NUMBER = re.compile(r"\d(?:[.,\u00a0\u202f]?\d)*")
+_NUMBER = re.compile(r"\d(?:[.,\u00a0\u202f\u066b\u066c]?\d)*")
+_ASCII_RUN = re.compile(r"[A-Za-z0-9]+")
 _ADDED_CURRENCY = re.compile(r"(?:R|US|A|C)?[$€£]$")
 _DOLLARS = re.compile(r"(?:R|US|A|C)?\$(?=\d|$)")
 _LONGEST_TAG = 12
 """Words."""
+_LONGEST_RUN = 400
+"""Characters in a row that are read as one word, where words are characters."""
 _NUMBERS = (6172, 8354, 7413, 9265, 4638, 5827, 3946, 7581)
 
 
@@ -47,9 +52,10 @@ class _Output:
 
     back: set[str] = field(default_factory=set)
     held: str = ""
-    digits: str = ""  # of a number, where words are characters
+    part: str = ""  # of a number or a name, where words are characters
     open: bool = False  # the next word joins the held one
     last: str = ""  # the number whose original was written last, if nothing followed it
+    entry: str = ""  # the word before, with its comma
 
 
 class Carrier:
@@ -67,12 +73,14 @@ class Carrier:
         self._numbers: set[str] = set()  # of the source itself
         self._candidates = _stand_ins()
         self._previous = ""
-        self._unclosed: list[str] = []  # words of a tag that white space divides
+        self._unclosed: list[str] = []  # words of a tag that white space divides, or characters of a word
+        self._entries: list[str] = []  # words with a comma
         self._run: list[str] = []  # words of another script, not yet read by the model
-        self._capitals = Capitals(source_language)
+        self._capitals = Capitals(source_language, target_language)
         self._quotes = Quotes(target_language)
         self._currencies: set[str] = set()  # signs that the source has used
         self._foreign_scripts = foreign_scripts(source_language)
+        self._characters = self._capitals.settled = is_unspaced(source_language)
         self._unspaced = is_unspaced(target_language)
         self._output = _Output()
         self.foreign = 0
@@ -82,6 +90,10 @@ class Carrier:
         if is_slip(word, self._previous, self._source):
             return ""
         self._previous = word
+        if word[-1:] == ",":
+            self._entries.append(word.lower())
+        if self._characters:
+            return self._read_character(word)
         if self._capitals.settled and not self._run and not self._unclosed and _PLAIN.fullmatch(word):
             return word
         text = without_invisible(word)
@@ -90,52 +102,72 @@ class Carrier:
         self._unclosed.append(text)
         if UNCLOSED.search(" ".join(self._unclosed)) and len(self._unclosed) < _LONGEST_TAG:
             return ""
-        closed = len(self._unclosed) < _LONGEST_TAG
-        words, self._unclosed = [" ".join(self._unclosed)] if closed else self._unclosed, []
-        return _spaced(*map(self._take, words))
+        return self._close(closed=len(self._unclosed) < _LONGEST_TAG)
+
+    def _read_character(self, character: str) -> str:
+        """Characters in a row that are not of the language are one word."""
+        is_part = self._is_part(character.strip())
+        goes_on = is_part and character[0] != " " and len(self._unclosed) < _LONGEST_RUN
+        before = "" if goes_on else self._close()
+        self._unclosed.append(character)
+        return before if is_part else before + self._close()
+
+    def _is_part(self, character: str) -> bool:
+        """Whether a character is part of a word: Latin, foreign, a digit, or a sign that the vocabulary lacks."""
+        if character.isascii() or character.isdecimal():
+            return True
+        if character.isalpha():
+            return script(character) == "LATIN" or script(character) in self._foreign_scripts
+        return not self._known(character)
+
+    def _close(self, closed: bool = True) -> str:
+        """The words that the model reads for those that waited; closed: they are one."""
+        words, self._unclosed = self._unclosed, []
+        if closed and words:
+            words = [without_invisible("".join(words)) if self._characters else " ".join(words)]
+        return self._spaced(*map(self._take, filter(None, words)))
 
     def finish(self) -> str:
         """The words that were not read yet; the source ends here."""
-        words, self._unclosed = self._unclosed, []
-        return _spaced(*map(self._take, words), self._capitals.finish(), self._end_run())
+        return self._spaced(self._close(closed=self._characters), self._capitals.finish(), self._end_run())
 
     def write(self, word: str) -> list[str]:
         """The words to show for one that the model wrote; none if it waits for the next, or stands for nothing."""
-        if not (self._carried or self._names) and self._quotes.idle and self._capitals.idle:
-            word = word.replace("\ufffd", "")
-            return [word] if word else []
-        if self._unspaced and not (word := self._whole_number(word)):
+        word = word.replace("\ufffd", "")
+        if not word.strip() or self._is_said_again(word):
             return []
-        text = self._quotes.write(word.replace("\ufffd", ""))
+        if not (self._carried or self._names) and self._quotes.idle and self._capitals.idle:
+            return [word]
+        if self._unspaced and not (word := self._whole(word)):
+            return []
+        text = self._quotes.write(word)
         if self._currencies and "$" not in self._currencies:  # a number before "€" is taken for dollars now and then
             text = _DOLLARS.sub("", text)
-        if self._names:
-            text = RUN.sub(lambda match: self._name(match[0]), text)
-        return self._restore(self._capitals.write(text))
+        return self._restore(self._capitals.write(self._named(text)))
 
     def owed(self) -> list[str]:
         """The words to show at the end of the target: the one that waited, and each original that never came back."""
         output = self._output
-        rest = [output.held, output.digits, *(c.original for n, c in self._carried.items() if n not in output.back)]
-        output.held = output.digits = ""
+        missing = (carried.original for number, carried in self._carried.items() if number not in output.back)
+        rest = [output.held, self._named(output.part), *missing]
+        output.held = output.part = ""
         output.back.update(self._carried)
-        return [word for text in rest for word in units(text, self._target)]
+        return [word for text in rest for word in stream_units(text, self._target)]
 
-    def leave(self, words: list[str]) -> list[str]:
-        """Forgets what none of these words, all of the model's that stay in sight, stands for.
+    def leave(self, text: str) -> list[str]:
+        """Forgets what nothing in `text`, all that the model still sees of both sides, stands for.
 
         Gives the words to show for each original among it that never came back.
         """
-        seen = {_digits(number) for word in words for number in _NUMBER.findall(word)}
+        seen = {_digits(number) for number in _NUMBER.findall(text)}
         gone = {number: carried for number, carried in self._carried.items() if number not in seen}
         lost = [carried.original for number, carried in gone.items() if number not in self._output.back]
-        for number in gone:
-            del self._carried[number]
-        if gone:
-            self._candidates = _stand_ins()
-        self._output.back -= gone.keys()
+        self._carried = {number: carried for number, carried in self._carried.items() if number in seen}
+        self._output.back &= seen
         self._numbers &= seen
-        return [word for text in lost for word in units(text, self._target)]
+        self._entries = []
+        self._candidates = _stand_ins()
+        return [word for original in lost for word in stream_units(original, self._target)]
 
     def shown(self, words: list[str], finished: bool) -> list[str]:
         """The words to show for a whole target, which may be another one next time; `write` is not concerned."""
@@ -144,31 +176,40 @@ class Carrier:
         self._output = output
         return result
 
+    def _is_said_again(self, word: str) -> bool:
+        """Whether it is an entry of a list that the model says twice, while the source has none twice."""
+        before, self._output.entry = self._output.entry, word if word[-1] == "," != word else ""
+        return bool(before) and before == word and len(set(self._entries)) == len(self._entries)
+
     def _take(self, text: str) -> str:
-        """The words that the model reads for one that is all there."""
+        """The words that the model reads for one that is all there; where words are characters, with its space."""
         if len(text) <= LONGEST and self._is_foreign(text):
             self._run.append(text)
             return self._capitals.finish()
-        return _spaced(self._end_run(), self._capitals.read(self._readable(text) if len(text) <= LONGEST else text))
+        space, word = text[: text[0] == " "], text.lstrip()
+        read = self._capitals.read(self._readable(word) if len(text) <= LONGEST else word)
+        return self._spaced(self._end_run(), space + read if read else "")
 
     def _is_foreign(self, text: str) -> bool:
         """Whether it joins a run of words that the model does not read: all its letters are of a foreign script.
 
-        A single letter, such as π, is none of a text in another language. Where words are characters, signs that the
-        vocabulary lacks are joined too, or the parts of an emoji would go different ways.
+        A single letter, such as π, is none of a text in another language.
         """
         if text.isascii():
             return False
         scripts = [script(c) for c in text if c.isalpha()]
-        foreign = bool(scripts) and all(name in self._foreign_scripts for name in scripts)
-        if is_unspaced(self._source):
-            return foreign or not (scripts or self._known(text))
-        self.foreign += foreign and len(scripts) > 1
-        return foreign and len(scripts) > 1
+        foreign = len(scripts) > 1 and all(name in self._foreign_scripts for name in scripts)
+        self.foreign += foreign
+        return foreign
 
     def _end_run(self) -> str:
-        original, self._run = join(self._run, self._source), []
-        return self._stand_in(_Carried(original)) if original else ""
+        run, self._run = self._run, []
+        if not run:
+            return ""
+        return run[0][: run[0][0] == " "] + self._stand_in(_Carried(self._spaced(*run).strip()))
+
+    def _spaced(self, *texts: str) -> str:
+        return ("" if self._characters else " ").join(filter(None, texts))
 
     def _readable(self, text: str) -> str:
         """The word with numbers for its opaque parts and with letters that the model knows."""
@@ -178,6 +219,8 @@ class Carrier:
         self._numbers |= numbers
         self._currencies.update(filter(CURRENCIES.__contains__, text))
         parts = whole(text) if taken or not self._spelled(text) else pieces(text, self._known)
+        if self._characters and len(parts) > 1 and numbers:
+            parts = whole(text)  # its number would stand beside a stand-in
         words = number = ""
         for index, part in enumerate(parts):
             if not part.opaque:
@@ -202,9 +245,14 @@ class Carrier:
             self._names[folded] = run
         return folded
 
+    def _named(self, text: str) -> str:
+        """The text with the originals of names; where words are characters, letters of ASCII are a name's."""
+        runs = _ASCII_RUN if self._unspaced else RUN
+        return runs.sub(lambda match: self._name(match[0]), text) if self._names else text
+
     def _name(self, run: str) -> str:
         """The original of a run that the model wrote as it had read it."""
-        return self._names.get(run) or (self._capitals.on and self._names.get(run.upper())) or run
+        return self._names.get(run) or (self._capitals.on and self._names.get(upper(run, self._source))) or run
 
     def _stand_in(self, carried: _Carried) -> str:
         """A number for an original that is neither in the sentence nor stands for another one."""
@@ -212,11 +260,14 @@ class Carrier:
         self._carried[number] = carried
         return number
 
-    def _whole_number(self, character: str) -> str:
-        """Where words are characters: the number that is complete with this one; "" while it may become one."""
-        text, self._output.digits = self._output.digits + character, ""
-        if any(number.startswith(text) and number != text for number in self._carried):
-            self._output.digits, text = text, ""
+    def _whole(self, character: str) -> str:
+        """Where words are characters: what is complete with this one; "" while it may become a number or a name."""
+        text, self._output.part = self._output.part + character, ""
+        start = text.lstrip()
+        digits = _digits(start) if start.isdecimal() else start
+        in_number = any(number.startswith(digits) and number != digits for number in self._carried)
+        if in_number or any(name.startswith(start) for name in self._names):
+            self._output.part, text = text, ""
         return text
 
     def _restore(self, text: str) -> list[str]:
@@ -236,7 +287,7 @@ class Carrier:
             output.back.add(number)
         if rest := text[position:]:
             before, output.last = False, ""
-        return self._emit(units(shown + rest, self._target), joins, before)
+        return self._emit(stream_units(shown + rest, self._target), joins, before)
 
     def _emit(self, words: list[str], joins: bool, before: bool) -> list[str]:
         """Joins the word that waits with what clings to it; the last one waits if something may cling to it."""
@@ -245,39 +296,9 @@ class Carrier:
             return []
         if output.held:
             joined = output.open or joins
-            words = [output.held + words[0], *words[1:]] if joined else [output.held, *words]
+            words = [output.held + words[0].lstrip(), *words[1:]] if joined else [output.held, *words]
         expected = any(c.after for number, c in self._carried.items() if number not in output.back)
         output.held, output.open = (words.pop(), before) if before or expected else ("", False)
-        return words
-
-
-class Plain:
-    """Carries nothing: the model reads each word as it is, and what it writes is shown."""
-
-    foreign = 0
-
-    def read(self, word: str) -> str:
-        """The word."""
-        return word
-
-    def finish(self) -> str:
-        """Nothing."""
-        return ""
-
-    def write(self, word: str) -> list[str]:
-        """The word."""
-        return [word]
-
-    def leave(self, words: list[str]) -> list[str]:
-        """Nothing."""
-        return []
-
-    def owed(self) -> list[str]:
-        """Nothing."""
-        return []
-
-    def shown(self, words: list[str], finished: bool) -> list[str]:
-        """The words."""
         return words
 
 
@@ -291,8 +312,5 @@ def _stand_ins() -> Iterator[str]:
 
 
 def _digits(number: str) -> str:
-    return "".join(filter(str.isdigit, number))
-
-
-def _spaced(*texts: str) -> str:
-    return " ".join(filter(None, texts))
+    """Its digits, in those of ASCII: Arabic and Indian languages have digits of their own."""
+    return "".join(str(unicodedata.decimal(c)) for c in number if c.isdecimal())

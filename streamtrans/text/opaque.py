@@ -5,11 +5,16 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from streamtrans.text.fold import MARKS
+
 LONGEST = 2000
 """Letters; a longer word is not looked at."""
 
 CURRENCIES = "$€£¥₹₩₽₺₴₦₱₫₪฿¢₡₲₵₸₿"
-_ENDINGS = "com|org|net|edu|gov|info|io|dev|app|pt|br|uk|de|fr|es|it|eu|ch|nl|jp|cn|in|au|ca"
+_ENDINGS = (
+    "com|org|net|edu|gov|info|io|dev|app|pt|br|uk|de|fr|es|it|eu|ch|nl|jp|cn|in|au|ca|ru|ua|by|bg|cz|sk|si|hr|rs|pl|"
+    "gr|tr|az|il|ir|hu|ro|se|dk|fi|ee|lv|lt|ie|mt|vn|th|kr|tw"
+)
 _FILES = (
     "py|js|ts|json|ya?ml|toml|ini|cfg|conf|log|txt|md|csv|tsv|html?|xml|css|pdf|jpe?g|png|gif|svg|zip|gz|tar|exe|sh|bat|"
     "dll|so|c|h|cpp|rs|go|java|rb|php|sql|docx?|xlsx?|pptx?|odt|mp3|mp4|wav|mov|iso|apk"
@@ -30,23 +35,27 @@ _WHOLE = re.compile(
     rf"|(?:[A-Za-z0-9-]+\.)+(?:{_ENDINGS})(?:[/:?#]\S*)?"
     r"|(?:[A-Za-z0-9-]+\.)+[a-z]{2,}/\S*"
     r"|@\w[\w.-]*"
-    r"|#(?=\w*[^\W\d])\w+"
+    rf"|#(?=\w*[^\W\d])[\w{MARKS}]+"
     r"|[\w.-]*[A-Za-z0-9]_\w[\w.-]*|_{1,2}\w+"
     r"|(?:~|\.{1,2})?/(?=\S*[A-Za-z])[\w.+-]+(?:/[\w.+-]*)*"
     r"|[A-Za-z]:\\\S+"
     rf"|[\w.-]+\.(?:{_FILES})"
     r"|--[a-z][\w-]*(?:=\S+)?"
+    r"|[A-Za-z][\w:.-]*=[^\s=]+"
     r"|[\w.:]+\(\)"
     r"|[A-Za-z]*[a-z][A-Z]\w*\d\w*"
     r"|`[^`\s]+`"
 )
 _AMOUNT = re.compile(rf"[-+~−]?(?:[A-Z]{{1,3}})?[{CURRENCIES}]\d[\d.,]*[A-Za-z]{{0,3}}|\d[\d.,]*[{CURRENCIES}]")
-_INSIDE = re.compile(f"{_TAG.pattern}|{_PLACEHOLDER.pattern}|(?P<emoji>{_EMOJI.pattern})")
+_INSIDE = re.compile(
+    f"{_TAG.pattern}|{_PLACEHOLDER.pattern}|(?P<emoji>{_EMOJI.pattern})|</?[A-Za-z][^<>\\s]*$|\\{{\\{{[^{{}}\\s]*$"
+)
+"""The last two are cut off: nothing closes them."""
 _SIGNS = "=<>@+*|~^\\"
 UNCLOSED = re.compile(r"(?:</?[A-Za-z][^<>]*|\{\{[^{}]*)$")
 """A tag or a template that white space divides, up to here."""
-OPENING = "([{\"'“”‘’„«»¿¡‹"
-CLOSING = ".,;:!?…)]}\"'“”‘’«»›"
+OPENING = "([{\"'“”‘’„‚«»¿¡‹「『（【〈《"
+CLOSING = ".,;:!?…)]}\"'“”‘’«»‹›。！？、，；：．」』）】〉》،؛؟۔।॥։፣።\u037e"
 _HINT = re.compile(rf"[^\w\s,;!?'\"().:-]|[._:-]\w|[a-z][A-Z]|\(\)|[{CURRENCIES}]")
 
 

@@ -4,9 +4,9 @@ import unicodedata
 from functools import lru_cache
 
 _OF_LANGUAGE = {
-    "CYRILLIC": "ru uk be bg mk sr kk ky mn tg tt",
+    "CYRILLIC": "ru uk be bg mk sr bs sh kk ky mn tg tt ba cv",
     "GREEK": "el",
-    "ARABIC": "ar fa ur ps ckb sd ug",
+    "ARABIC": "ar fa ur ps ckb sd ug pnb",
     "HEBREW": "he yi",
     "DEVANAGARI": "hi mr ne sa",
     "BENGALI": "bn as",
@@ -26,10 +26,17 @@ _OF_LANGUAGE = {
     "GEORGIAN": "ka",
     "ARMENIAN": "hy",
     "HANGUL": "ko",
+    "TIBETAN": "bo dz",
+    "MONGOLIAN": "mn",
+    "THAANA": "dv",
+    "SYRIAC": "syr",
+    "CHEROKEE": "chr",
+    "TIFINAGH": "ber zgh kab",
     "HIRAGANA": "ja",
     "KATAKANA": "ja",
     "KATAKANA-HIRAGANA": "ja",
     "CJK": "zh ja ko yue",
+    "IDEOGRAPHIC": "zh ja ko yue",
     "BOPOMOFO": "zh",
     "LATIN": "",
 }

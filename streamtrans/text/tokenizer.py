@@ -42,10 +42,16 @@ class Tokenizer(Protocol):
         """Token ids of a text as it is; special tokens that it spells out are such tokens."""
 
     def encode_word(self, word: str, first: bool) -> list[int]:
-        """Token ids of one word alone, with its boundary mark; `first` in its text or not; a huge one loses its end."""
+        """Token ids of one word alone, with its boundary mark; `first` in its text or not; a huge one loses its end.
+
+        A space in front of it, as characters of zh, ja and th may have, may be left out.
+        """
+
+    def target_start(self, word: str) -> int | None:
+        """The token that begins a word of the target in mid-sentence; None for no word."""
 
     def spells(self, text: str) -> bool:
-        """Whether the vocabulary has the text in pieces of whole characters: no unknown one, no single bytes."""
+        """Whether the source vocabulary has the text in pieces of whole characters: no unknown one, no single bytes."""
 
     def begins_word(self, token: int) -> bool:
         """Whether the token has the space in front, so that the word before it is complete; needs not `space_after`."""
@@ -78,16 +84,7 @@ class SentencePieceTokenizer:
     @cached_property
     def pieces(self) -> list[tuple[str, int]]:
         """For each id its text, white space as " ", and its byte value or -1; control tokens have no text."""
-        model = self._model
-        rows = []
-        for i in range(self.vocab_size):
-            piece = model.id_to_piece(i)
-            if model.is_byte(i):
-                rows.append(("", int(piece[3:-1], 16)))
-            else:
-                silent = model.is_control(i) or model.is_unknown(i)
-                rows.append(("" if silent else piece.replace("▁", " "), -1))
-        return rows
+        return pieces_of(self._model)
 
     def encode(self, text: str) -> list[int]:
         """Token ids of the words of a text."""
@@ -95,7 +92,11 @@ class SentencePieceTokenizer:
 
     def encode_word(self, word: str, first: bool) -> list[int]:
         """Token ids of the word, the last of which carries the space after it."""
-        return list(self._encode(word[:LONGEST_WORD]))
+        return list(self._encode(word.lstrip()[:LONGEST_WORD]))
+
+    def target_start(self, word: str) -> int | None:
+        """The token that begins a word in mid-sentence."""
+        return next(iter(self.encode_word(word, first=False)), None)
 
     def spells(self, text: str) -> bool:
         """Whether the vocabulary has the text in pieces of whole characters."""
@@ -111,15 +112,31 @@ class SentencePieceTokenizer:
 
     def detokenizer(self) -> Detokenizer:
         """A fresh detokenizer."""
-        return _PieceDetokenizer(self.pieces)
+        return PieceDetokenizer(self.pieces)
 
 
-class _PieceDetokenizer:
+def pieces_of(model: Any) -> list[tuple[str, int]]:
+    """The text and the byte value of each id of a SentencePiece processor, as `SentencePieceTokenizer.pieces`."""
+    rows = []
+    for i in range(model.vocab_size()):
+        piece = model.id_to_piece(i)
+        if model.is_byte(i):
+            rows.append(("", int(piece[3:-1], 16)))
+        else:
+            silent = model.is_control(i) or model.is_unknown(i)
+            rows.append(("" if silent else piece.replace("▁", " "), -1))
+    return rows
+
+
+class PieceDetokenizer:
+    """The detokenizer of pieces whose bytes, if any, join into characters."""
+
     def __init__(self, pieces: list[tuple[str, int]]):
         self._pieces = pieces
         self._bytes = b""
 
     def push(self, token: int) -> str:
+        """The characters that are complete now and were not before."""
         text, byte = self._pieces[token]
         if byte < 0:
             return self.flush() + text
@@ -134,6 +151,7 @@ class _PieceDetokenizer:
         return text
 
     def flush(self) -> str:
+        """The rest, at the end."""
         text, self._bytes = self._bytes.decode(errors="replace"), b""
         return text
 
@@ -176,7 +194,11 @@ class HuggingFaceTokenizer:
 
     def encode_word(self, word: str, first: bool) -> list[int]:
         """Token ids of the word, a space in front of it unless it is the first."""
-        return list(self._encode((word if first else " " + word)[:LONGEST_WORD]))
+        return list(self._encode((word.lstrip() if first else " " + word.lstrip())[:LONGEST_WORD]))
+
+    def target_start(self, word: str) -> int | None:
+        """The token that begins a word in mid-sentence."""
+        return next(iter(self.encode_word(word, first=False)), None)
 
     def spells(self, text: str) -> bool:
         """Whether the vocabulary has the text in pieces of whole characters."""

@@ -3,21 +3,28 @@
 import re
 from collections.abc import Callable
 
+from streamtrans.text.case import lower, upper
+
 _PLAIN = str.maketrans(
     "“”„‟«»″‘’‚‛‹›′‐‑‒―", '"""""""' + "'''''''" + "---—"
 )  # fmt: skip
 _TYPOGRAPHIC = re.compile("[“”„‟«»″‘’‚‛‹›′‐‑‒―]")
 _QUOTES = re.compile("[“”„‟«»‘‚‛‹›]|’(?![^\\W\\d_])")
 _MARKS = {
-    "de": "„“‚‘",
-    "cs": "„“‚‘",
-    "sk": "„“‚‘",
-    "sl": "„“‚‘",
-    "hr": "„“‚‘",
-    "pl": "„”‚’",
-    "hu": "„”‚’",
-    "ro": "„”‚’",
+    language: marks
+    for marks, languages in {
+        "“”‘’": "en pt nl tr id ms vi hi bn gu kn ml ta te ko cy ga mt af",
+        "„“‚‘": "de cs sk sl hr bs sr bg mk is et lt ka",
+        "„”‚’": "pl hu ro",
+        "””’’": "sv fi",
+        "«»„“": "ru uk be",
+        "«»“”": "el",
+        "«»‘’": "nb nn no",
+    }.items()
+    for language in languages.split()
 }
+"""Where usage is settled; elsewhere marks stay as the model writes them."""
+_INNER = re.compile(r"(?<=\w)'(?=\w)")
 _OPENING = re.compile(r"(?<![^([{¿¡“„‘‚—-])([\"'])(?=.)")
 
 _SHOUT = 4
@@ -32,9 +39,7 @@ class Quotes:
     typographic ones."""
 
     def __init__(self, language: str):
-        self._open, self._close, self._open_single, self._close_single = tuple(
-            _MARKS.get(language.split("-")[0], "“”‘’")
-        )
+        self._marks = _MARKS.get(language.split("-")[0].lower())
         self._quotes = self._apostrophes = False
 
     def read(self, text: str, known: Callable[[str], bool]) -> str:
@@ -47,12 +52,14 @@ class Quotes:
 
     def write(self, text: str) -> str:
         """The target word with typographic marks, once the source has had one."""
-        if self._quotes and ('"' in text or "'" in text):
-            text = _OPENING.sub(lambda match: self._open if match[1] == '"' else self._open_single, text)
-            text = text.replace('"', self._close)
-        if self._quotes or self._apostrophes:
-            text = text.replace("'", self._close_single)
-        return text
+        if self.idle or not self._marks or ('"' not in text and "'" not in text):
+            return text
+        open_double, close_double, open_single, close_single = tuple(self._marks)
+        text = _INNER.sub("’", text)
+        if not self._quotes:
+            return text.replace("'", "’")
+        text = _OPENING.sub(lambda match: open_double if match[1] == '"' else open_single, text)
+        return text.replace('"', close_double).replace("'", close_single)
 
     @property
     def idle(self) -> bool:
@@ -67,8 +74,9 @@ class Capitals:
     a sentence of one word is in capitals if it is long, or called out.
     """
 
-    def __init__(self, language: str):
-        self._english = language.split("-")[0] == "en"
+    def __init__(self, source_language: str, target_language: str):
+        self._source, self._target = source_language, target_language
+        self._english = source_language.split("-")[0].lower() == "en"
         self._held: list[str] = []
         self._begun = False
         self._spellings: dict[str, str] = {}  # words of the capitals, by their lower case
@@ -106,9 +114,9 @@ class Capitals:
     def write(self, text: str) -> str:
         """The target word as the source is set where it is now."""
         if self.on:
-            return text.upper()
+            return upper(text, self._target)
         if self._spellings:
-            return _SPELLED.sub(lambda match: self._spellings.get(match[0].lower(), match[0]), text)
+            return _SPELLED.sub(lambda match: self._spellings.get(lower(match[0], self._source), match[0]), text)
         return text
 
     @property
@@ -121,13 +129,13 @@ class Capitals:
         return " ".join([*(self._lower(text) if self.on else text for text in held), *more])
 
     def _lower(self, text: str) -> str:
-        lower = text.lower()
+        small = lower(text, self._source)
         for match in _SPELLED.finditer(text):
-            self._spellings[match[0].lower()] = match[0]
+            self._spellings[lower(match[0], self._source)] = match[0]
         first, self._begun = not self._begun, True
-        if first or (self._english and re.match(r"\W*i(?:\b|$)", lower)):
-            return re.sub(r"[^\W\d_]", lambda match: match[0].upper(), lower, count=1)
-        return lower
+        if first or (self._english and re.match(r"\W*i(?:\b|$)", small)):
+            return re.sub(r"[^\W\d_]", lambda match: upper(match[0], self._source), small, count=1)
+        return small
 
 
 def _in_capitals(text: str) -> bool | None:

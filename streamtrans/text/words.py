@@ -1,7 +1,8 @@
 """Words: one definition for collator, engine and scorer.
 
-A word is what `str.split()` gives; in languages written without spaces it is a character. `WordReader` finds the same
-words in text that arrives in pieces, whatever the pieces.
+A word is what `str.split()` gives; in languages written without spaces it is a character. White space between such
+characters counts for nothing, but it is part of the text: streams keep it in front of the character that follows.
+`WordReader` finds the same words in text that arrives in pieces, whatever the pieces.
 """
 
 import re
@@ -15,8 +16,8 @@ from streamtrans.text.sentences import CLOSERS, LONGEST_END, SENTENCE_MARKS, Sen
 _IN_SIGHT = 8
 """Words from which the end of a sentence is told."""
 _RUN = re.compile(r"\S+|\s")
-_DOT_INSIDE = re.compile(r"[0-9A-Za-z]\.[0-9A-Za-z]$")
-"""As in 3.5, U.S. or example.com, where words are characters."""
+_MARK_INSIDE = re.compile(r"(?:[0-9A-Za-z]\.|[0-9０-９]．|[0-9A-Za-z/=][?!])[0-9０-９A-Za-z]$", re.ASCII)
+"""As in 3.5, U.S. or example.com?a=b, where words are characters."""
 
 UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th"})
 
@@ -31,13 +32,19 @@ def units(text: str, language: str) -> list[str]:
     return [c for c in text if not c.isspace()] if is_unspaced(language) else text.split()
 
 
+def stream_units(text: str, language: str) -> list[str]:
+    """The words of `text` as `units` has them, but characters keep a space in front where white space stands."""
+    words = TargetWords(language, begun=True)
+    return words.feed(text) + words.flush()
+
+
 def source_words(line: str, language: str) -> list[str]:
     """The words of a line of source text, in which terminal control sequences are no text; as `WordReader` has them."""
-    return units(without_sequences(line), language)
+    return stream_units(without_sequences(line).strip(), language)
 
 
 def join(words: list[str], language: str) -> str:
-    """The text that `units` would split into these words."""
+    """The text that `stream_units` would split into these words."""
     return ("" if is_unspaced(language) else " ").join(words)
 
 
@@ -71,6 +78,7 @@ class WordReader:
         self._sentence: deque[str] = deque(maxlen=_IN_SIGHT)
         self._at_start = True
         self._waiting = ""
+        self._characters = TargetWords(language)
 
     @property
     def pending(self) -> str:
@@ -86,6 +94,7 @@ class WordReader:
             yield from advance(run)
             if run == "\n":
                 self._at_start = True
+                self._characters = TargetWords(self.language)
                 self._sentence.clear()
                 yield LineEnd()
 
@@ -119,12 +128,13 @@ class WordReader:
         goes_on = bool(self._letters) and character in SENTENCE_MARKS + CLOSERS
         self._sentence.append(character)
         if self._letters:
-            inside = _DOT_INSIDE.search("".join(self._sentence))
+            inside = _MARK_INSIDE.search("".join(self._sentence))
             yield Word(self._letters.pop(), ends_sentence=not (goes_on or inside))
-        if goes_on or character in SENTENCE_MARKS:
-            self._letters.append(character)
-        elif not character.isspace():
-            yield Word(character)
+        for word in self._characters.feed(character):
+            if goes_on or character in SENTENCE_MARKS:
+                self._letters.append(word)
+            else:
+                yield Word(word)
 
     def flush(self) -> Iterator[Word]:
         """The words that were still waiting for what follows them, two at most."""
@@ -135,6 +145,7 @@ class WordReader:
             if self._waiting:
                 yield self._word(self._waiting, ends=True)
         self._letters, self._waiting, self._at_start = [], "", True
+        self._characters = TargetWords(self.language)
         self._sentence.clear()
 
     def take_back(self, characters: int) -> int:
@@ -146,19 +157,31 @@ class WordReader:
 
 
 class TargetWords:
-    """The words of target text that arrives in pieces: by white space, or characters for zh, ja and th."""
+    """The words of text that arrives in pieces: by white space, or characters for zh, ja and th.
 
-    def __init__(self, language: str):
+    White space before such a character, but the first of all, is kept as one space in front of it.
+    """
+
+    def __init__(self, language: str, begun: bool = False):
+        """begun: text came before."""
         self._unspaced = is_unspaced(language)
+        self._begun, self._space = begun, False
         self.pending = ""
 
     def feed(self, text: str) -> list[str]:
         """The words that are complete now."""
         if self._unspaced:
-            return units(text, "zh")
+            return [word for character in text if (word := self._character(character))]
         *complete, self.pending = (self.pending + text + "|").split()
         self.pending = self.pending[:-1]
         return complete
+
+    def _character(self, character: str) -> str:
+        if character.isspace():
+            self._space = self._begun
+            return ""
+        space, self._space, self._begun = self._space, False, True
+        return " " * space + character
 
     def flush(self) -> list[str]:
         """The word that no white space followed, if any."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from streamtrans.engine.qwen2 import Qwen2Executor
 from streamtrans.engine.translator import Translator, load
 from streamtrans.models.qwen2_streaming.model import Model, ModelArgs
 from streamtrans.models.qwen2_streaming.regret_head import FILE, RegretHead, save_regret_head
@@ -29,4 +30,4 @@ def random_translator(en_pt, tmp_path_factory):
     head = RegretHead(args.hidden_size, settings.alignment_heads)
     head.outer.weight = head.outer.weight * 10  # so that it changes its mind
     save_regret_head(head, directory / FILE)
-    return Translator(Model(args), en_pt.tokenizer, settings, directory)
+    return Translator(Qwen2Executor(Model(args), directory, settings.alignment_heads), en_pt.tokenizer, settings)

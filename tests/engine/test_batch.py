@@ -150,6 +150,6 @@ def test_a_stream_that_reads_otherwise_than_planned_is_a_bug_and_said_so(en_pt):
     from streamtrans.engine.lockstep import LockstepRunner
     from streamtrans.engine.passes import Forward
 
-    group = LockstepRunner(en_pt.model, [[10, 11, 12]])
+    group = LockstepRunner(en_pt.executor.model, [[10, 11, 12]])
     with pytest.raises(RuntimeError, match="planned"):
         group.answer([Forward([10, 99], [2])])

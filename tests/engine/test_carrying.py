@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from streamtrans.engine.batch import BatchEngine
 from streamtrans.policies import Agree, Retranslate, WaitK
+from streamtrans.text.words import join, source_words, stream_units
 
 WORDS = st.lists(
     st.sampled_from(
@@ -52,6 +53,42 @@ def test_whatever_the_model_does_originals_are_there_once_and_nothing_broken(ran
     for original in ("%s", "👍🏽", "£4", "Привет", "<b>", "</b>"):
         assert end.count(original) == line.count(original)
     assert "\ufffd" not in end
+
+
+TEXTS = {
+    "ar": "صباح الخير. كيف حالك؟ انظر https://x.org، شكرا",
+    "fa": "حال شما چطور است؟ می\u200cخواهم بروم 👍🏽",
+    "hi": "डॉ. शर्मा आए। वे %s गए।",
+    "ja": "「はい。」東京へ Wi-Fi で行きます！ 3👍🏽",
+    "th": "สวัสดี ราคา 3.5 บาท https://x.org ครับ",
+    "zh": "他说：“好。”我用 Yeşilgöz 吧",
+    "el": "Τι κάνεις; ΚΑΛΑ ΕΙΜΑΙ.",
+    "tr": "İYİ GÜNLER. Işık £4 vb. şeyler.",
+    "ko": "안녕하세요. 잘 지내세요? <b>네</b>!",
+    "fr": "« Bonjour ! » dit-il. Привет мир.",
+}
+LANGUAGE = st.sampled_from(sorted(TEXTS))
+
+
+@quick
+@given(source=LANGUAGE, target=LANGUAGE, policy=POLICY, cuts=st.lists(st.integers(0, 120), max_size=8))
+def test_any_cut_gives_the_same_events_in_all_scripts(random_translator, source, target, policy, cuts):
+    languages = replace(random_translator.settings, source_language=source, target_language=target)
+    translator, text = replace(random_translator, settings=languages), TEXTS[source]
+    edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    whole, parts = translator.session(policy), translator.session(policy)
+    events = whole.feed(text) + whole.finish()
+    in_parts = [event for a, b in pairwise(edges) for event in parts.feed(text[a:b])]
+    assert told(in_parts + parts.finish()) == told(events)
+    assert [event.text for event in events if event.type == "read"] == source_words(text, source)
+    shown: list[str] = []
+    for event in events:
+        if event.type in ("write", "revise"):
+            shown[event.index :] = [event.text] if event.type == "write" else stream_units(event.text, target)
+        elif event.type == "end":
+            assert event.text == join(shown, target)
+            assert stream_units(event.text, target) == shown
+            shown = []
 
 
 def test_events_hold_the_original_words(en_pt):

@@ -7,8 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamtrans.engine.passes import Prediction
+from streamtrans.engine.segment import HARD_LIMIT, PATIENCE, TOKENS_PER_WORD
 from streamtrans.engine.session import Session
-from streamtrans.engine.stream import HARD_LIMIT, LONGEST_SENTENCE, PATIENCE, TOKENS_PER_WORD, Stream
+from streamtrans.engine.stream import LONGEST_SENTENCE, Stream
 from streamtrans.policies import Agree, Confident, Learned, Retranslate, WaitK
 
 SPEECH = (
@@ -91,7 +92,7 @@ def test_the_last_word_is_never_far(speech):
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=st.lists(word, min_size=20, max_size=120), policy=st.sampled_from(POLICIES))
 def test_every_word_is_read_once_by_any_model(random_translator, words, policy):
-    runner = Watched(random_translator.runner(policy))
+    runner = Watched(random_translator.executor.runner(policy))
     stream = Stream(random_translator.tokenizer, random_translator.settings, policy)
     session = Session(stream, runner)
     events = session.feed(" ".join(words) + "\n") + session.finish()

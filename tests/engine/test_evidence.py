@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamtrans.engine.batch import BatchEngine
+from streamtrans.engine.qwen2 import DRAFTS
 from streamtrans.engine.session import Session
 from streamtrans.engine.stream import Stream
-from streamtrans.engine.translator import DRAFTS, Translator
 from streamtrans.errors import ModelError
 from streamtrans.models.loading import load_checkpoint
 from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET, Entries, streaming_mask
@@ -50,7 +50,7 @@ class Watched:
 
 def watched(translator, policy, sentence):
     """A runner that has made the passes of a sentence, and the events."""
-    runner = Watched(translator.runner(policy))
+    runner = Watched(translator.executor.runner(policy))
     session = Session(Stream(translator.tokenizer, translator.settings, policy, drafts=DRAFTS), runner)
     return runner, session.feed_line(sentence)
 
@@ -69,7 +69,7 @@ def test_every_written_token_is_the_best_one_with_what_had_been_read(en_pt, poli
     order = np.concatenate([np.arange(len(runner.source)), np.arange(len(written))])
     read = np.concatenate([np.arange(1, len(runner.source) + 1), seen])
     mask = streaming_mask(Entries(kind, order, read), Entries(kind, order, read))
-    logits = np.array(en_pt.model.forward([ids], positions=order, mask=mask))[0, len(runner.source) :]
+    logits = np.array(en_pt.executor.model.forward([ids], positions=order, mask=mask))[0, len(runner.source) :]
     chosen = [*written[1:], en_pt.tokenizer.end_id]
     margins = logits.max(-1) - logits[np.arange(len(chosen)), chosen]
     assert margins.max() < 1e-3
@@ -135,7 +135,7 @@ def test_a_draft_saves_passes_and_changes_nothing(en_pt):
         for sentence in SENTENCES:
             found = []
             for drafts in passes:
-                runner = Watched(en_pt.runner(policy))
+                runner = Watched(en_pt.executor.runner(policy))
                 stream = Stream(en_pt.tokenizer, en_pt.settings, policy, drafts)
                 found.append([(e.type, e.text, e.delay) for e in Session(stream, runner).feed_line(sentence)])
                 passes[drafts] += runner.passes
@@ -144,14 +144,15 @@ def test_a_draft_saves_passes_and_changes_nothing(en_pt):
 
 
 def test_below_the_least_wait_no_pass_is_made(en_pt):
-    runner = Watched(en_pt.runner(Learned(min_wait=4, max_wait=6)))
+    runner = Watched(en_pt.executor.runner(Learned(min_wait=4, max_wait=6)))
     stream = Stream(en_pt.tokenizer, en_pt.settings, Learned(min_wait=4, max_wait=6), DRAFTS)
     Session(stream, runner).feed("three words now ")
     assert not runner.passes
 
 
 def test_plain_layers_decide_as_packed_ones(en_pt):
-    plain = Translator(load_checkpoint("en-pt", packed=False).model, en_pt.tokenizer, en_pt.settings, en_pt.directory)
+    model = load_checkpoint("en-pt", packed=False).model
+    plain = replace(en_pt, executor=replace(en_pt.executor, model=model))
     for policy in (Learned(0.05), Confident(0.5), AlignAtt(2)):
         for sentence in SENTENCES:
             found = [[(e.type, e.text, e.delay) for e in t.session(policy).feed_line(sentence)] for t in (plain, en_pt)]
@@ -167,7 +168,7 @@ def test_looking_further_back_waits_longer(en_pt):
 
 def test_a_checkpoint_without_alignment_heads_says_what_to_do(en_pt):
     for heads, message in [((), "streamtrans models calibrate"), (((9, 0),), "no head 0 in layer 9")]:
-        other = replace(en_pt, settings=replace(en_pt.settings, alignment_heads=heads))
+        other = replace(en_pt, executor=replace(en_pt.executor, heads=heads))
         with pytest.raises(ModelError, match=message):
             other.session(AlignAtt())
 
@@ -179,12 +180,12 @@ def test_the_policy_of_a_checkpoint_may_have_a_budget(en_pt):
 
 
 def test_a_checkpoint_without_the_head_says_what_to_do(en_pt, tmp_path):
-    bare = Translator(en_pt.model, en_pt.tokenizer, en_pt.settings, tmp_path)
+    bare = replace(en_pt, executor=replace(en_pt.executor, directory=tmp_path))
     assert bare.session(WaitK(3)).feed_line("Good morning.")
     for start in (bare.session, lambda policy: BatchEngine(bare, policy)):
         with pytest.raises(ModelError, match=r"has no regret head.*streamtrans models calibrate"):
             start(Learned())
-    for head in (RegretHead(8, [(0, 0)]), RegretHead(en_pt.model.args.hidden_size, [(99, 0)])):
+    for head in (RegretHead(8, [(0, 0)]), RegretHead(en_pt.executor.model.args.hidden_size, [(99, 0)])):
         save_regret_head(head, tmp_path / FILE)
         with pytest.raises(ModelError, match=r"damaged, or of another model.*streamtrans models calibrate"):
             bare.session(Learned())

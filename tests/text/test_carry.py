@@ -6,6 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from streamtrans.text.carry import Carrier
+from streamtrans.text.words import source_words
 
 KNOWN = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789áéíóúãõçâêôàÁÉÍÓÚ .,;:!?'\"()-%$/–—…")
 PLAIN = st.lists(
@@ -147,6 +148,17 @@ def test_white_space_in_a_tag_divides_nothing():
         assert through(line) == line.strip()
 
 
+def test_what_opens_a_tag_that_nothing_closes_is_carried():
+    for line, given_words in (
+        ("See https://x.org <b", "See 6172 8354"),
+        ('He wrote <div class="a" and left.', 'He wrote 6172 8354" and left.'),
+        ("Hello {{ name", "Hello 6172 name"),
+        ("It is a<b", "It is a 6172"),
+    ):
+        assert " ".join(" ".join(read(carrier(), line)).split()) == given_words
+        assert through(line) == line
+
+
 def test_a_dollar_that_the_model_adds_is_left_out():
     assert (
         through("It costs 3 € now", lambda words: [re.sub(r"^3$", "US$3", word) for word in words])
@@ -262,9 +274,75 @@ def test_where_words_are_characters_a_number_comes_in_parts():
     assert [c.write("8"), c.write("人")] == [[], ["8", "人"]]
 
 
+def test_a_stand_in_may_come_back_in_other_digits():
+    c = carrier(target="ar")
+    number = c.read("@maria")
+    assert c.write("".join(chr(0x660 + int(digit)) for digit in number) + "،") == ["@maria،"]
+    c.read("%s")
+    assert c.write("۸٬۳۵۴") == ["%s"]
+    assert c.owed() == []
+
+
+def test_an_entry_of_a_list_is_not_said_twice():
+    said = ["quatro,", "cinco,", "cinco,", "6."]
+    assert through("1, 2, four, five, 6.", lambda words: said) == "quatro, cinco, 6."
+    assert through("five, five, 6.", lambda words: said) == "quatro, cinco, cinco, 6."
+    c = carrier()
+    read(c, "four, five, 6.")
+    assert c.shown(said, finished=True) == c.shown(said, finished=True) == ["quatro,", "cinco,", "6."]
+
+
+def in_characters(line, known="今天我们用吧看，。 "):
+    c = Carrier(lambda text: set(text) <= set(known) or (text.isascii() and text.isprintable()), "zh", "en")
+    return c, [*map(c.read, source_words(line, "zh")), c.finish()]
+
+
+@pytest.mark.parametrize(
+    ("line", "given_words"),
+    [
+        ("看https://x.org/a?b=1吧。", "看6172吧。"),
+        ("我们用 Machine Learning 吧", "我们用 Machine Learning 吧"),
+        ("看₹500吧", "看6172吧"),
+        ("看3👍🏽吧", "看6172吧"),
+        ("看👨\u200d👩\u200d👧", "看6172"),
+        ("看 Привет мир 吧", "看 6172 吧"),
+        ("今\u200b天 bob@example.com", "今天 6172"),
+        ("2024今天，5", "2024今天，5"),
+        ("我们用 NASA 吧", "我们用 NASA 吧"),
+        ("NASA BBC 今天", "NASA BBC 今天"),
+    ],
+)
+def test_where_source_words_are_characters_others_in_a_row_are_one_word(line, given_words):
+    c, words = in_characters(line)
+    assert "".join(words) == given_words
+    for number in re.findall("6172", given_words):
+        assert c.write(number)
+    assert c.owed() == []
+
+
+def test_an_emoji_in_characters_comes_out_whole():
+    c, _ = in_characters("看👨\u200d👩\u200d👧。3👍🏽")
+    assert c.write("See") + c.write("6172.") + c.write("8354") == ["See", "👨\u200d👩\u200d👧.", "3👍🏽"]
+
+
+def test_where_target_words_are_characters_names_are_restored():
+    c = carrier(target="zh")
+    c.read("Yeşilgöz")
+    shown = [shown for character in "部长Yesilgoz。Yes" for shown in c.write(character)] + c.owed()
+    assert "".join(shown) == "部长Yeşilgöz。Yes"
+
+
+def test_where_target_words_are_characters_spaces_stay():
+    c = carrier(target="th")
+    c.read("@maria")
+    assert [word for text in ("ก", " ข", " 6", "1", "7", "2", "ค") for word in c.write(text)] == [
+        "ก", " ข", " @", *"maria", "ค"
+    ]  # fmt: skip
+
+
 def test_where_source_words_are_characters_the_parts_of_an_emoji_stay_together():
     c = Carrier(lambda text: text in "你好,", "zh", "en")
-    assert [c.read(character) for character in "你👍🏽好"] == ["你", "", "", "6172 好"]
+    assert [c.read(character) for character in "你👍🏽好"] == ["你", "", "", "6172好"]
     assert c.write("6172") == ["👍🏽"]
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamtrans.text.sentences import ends_clause, ends_sentence
-from streamtrans.text.words import LineEnd, TargetWords, Word, WordReader, join, units
+from streamtrans.text.words import LineEnd, TargetWords, Word, WordReader, join, stream_units, units
 
 TEXT = st.text(alphabet="aB.,!?。」「 \n\t你好\"'1é€", max_size=60)
 LANGUAGE = st.sampled_from(["en", "de", "zh", "ja", "pt-BR"])
@@ -98,15 +98,24 @@ def test_any_cut_gives_the_same_words(text, language, cuts):
 @given(TEXT, LANGUAGE)
 def test_reader_finds_the_units_of_the_text(text, language):
     words = [unit.text for unit in read(language, [text]) if isinstance(unit, Word)]
-    assert words == units(text, language)
-    assert units(join(words, language), language) == words
+    assert words == [word for line in text.split("\n") for word in stream_units(line.strip(), language)]
+    assert [word.strip() for word in words] == units(text, language)
+    assert stream_units(join(words, language), language) == words
 
 
 @given(TEXT, LANGUAGE, st.integers(0, 60))
 def test_target_words_are_the_units_of_the_text(text, language, cut):
     words = TargetWords(language)
     found = words.feed(text[:cut]) + words.feed(text[cut:]) + words.flush()
-    assert found == units(text, language)
+    assert found == stream_units(text.strip(), language)
+    assert [word.strip() for word in found] == units(text, language)
+
+
+def test_white_space_between_characters_is_kept_in_front_of_them():
+    assert stream_units("用 Wi-Fi  吧", "zh") == ["用", " W", "i", "-", "F", "i", " 吧"]
+    assert units("用 Wi-Fi", "zh") == ["用", "W", "i", "-", "F", "i"]
+    assert [word.text for word in read("th", [" ก ข\n ค"]) if word != "line end"] == ["ก", " ข", "ค"]
+    assert stream_units(" x y", "en") == ["x", "y"]
 
 
 def test_backspace_reaches_back_to_the_last_complete_word():

@@ -14,6 +14,9 @@ SHAPES = {  # width, heads, feed-forward, encoder layers, decoder layers: Mozill
     "base": (32, 8, 64, 3, 2),
 }
 
+INPUT_SCALE = 15.0
+"""Steps of 8 bits per unit of a product's input: inputs to ±8."""
+
 CONFIG = """dec-cell: ssru
 dec-cell-base-depth: 2
 dec-depth: {4}
@@ -56,6 +59,11 @@ def vocabulary(texts, pieces=60):
     return written.getvalue()
 
 
+def sizes_of(shape):
+    """Width, heads, feed-forward and layers, of a shape by its name or as they are."""
+    return SHAPES.get(shape, shape) if isinstance(shape, str) else shape
+
+
 def size_of(model):
     return sentencepiece.SentencePieceProcessor(model_proto=model).vocab_size()
 
@@ -86,7 +94,7 @@ def quantised(name, values):
 
 def random_weights(shape, sizes, rng):
     """Arrays by Marian's names; sizes: pieces of one shared vocabulary, or of source and target."""
-    width, _, wide, encoder, decoder = SHAPES[shape]
+    width, _, wide, encoder, decoder = shape
     found = {}
 
     def put(name, rows, columns, scale=None):
@@ -118,7 +126,7 @@ def random_weights(shape, sizes, rng):
                 put(f"{at}_rnn_bf", 1, width, 0.1)
                 norm(f"{at}_rnn_ffn")
     for name, size in zip(["Wemb"] if len(sizes) == 1 else ["encoder_Wemb", "decoder_Wemb"], sizes, strict=True):
-        put(name, size, width, 0.3)
+        put(name, size, width, 1 / np.sqrt(width))
     put("decoder_ff_logit_out_b", 1, sizes[-1], 0.02)
     return found
 
@@ -130,16 +138,17 @@ def write_model(directory, shape, vocabularies, seed=0, config=CONFIG):
     for kind, model in zip(kinds, vocabularies, strict=True):
         (directory / f"{kind}.ende.spm").write_bytes(model)
     sizes = [size_of(model) for model in vocabularies]
-    weights = random_weights(shape, sizes, np.random.default_rng(seed))
+    weights = random_weights(sizes_of(shape), sizes, np.random.default_rng(seed))
     items, meant = [], {}
     for name, values in sorted(weights.items()):
         if ("_W" in name and "_ln_" not in name) or "Wemb" in name:
             item, meant[name] = quantised(name, values)
-            items += [item, (f"{name}_QuantMultA", FLOAT32, (1, 1), packed(struct.pack("<f", 9.0)))]
+            scale = "none" if name in ("Wemb", "decoder_Wemb") else name  # the output layer's input has no name
+            items += [item, (f"{scale}_QuantMultA", FLOAT32, (1, 1), packed(struct.pack("<f", INPUT_SCALE)))]
         else:
             items.append((name, FLOAT32, values.shape, packed(values.tobytes())))
             meant[name] = values
-    about = config.format(*SHAPES[shape], sizes[0], sizes[-1], str(len(sizes) == 1).lower())
+    about = config.format(*sizes_of(shape), sizes[0], sizes[-1], str(len(sizes) == 1).lower())
     items.append(("special:model.yml", TEXT, (len(about) + 1,), about.encode() + b"\0"))
     (directory / "model.ende.intgemm.alphas.bin").write_bytes(write_items(items))
     return meant

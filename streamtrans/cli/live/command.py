@@ -12,14 +12,17 @@ from streamtrans.cli.shared.event_text import Words, Writer, json_line
 from streamtrans.cli.shared.options import (
     AdapterOption,
     CarryOption,
+    FromOption,
     JsonOption,
-    ModelOption,
+    ModelChoiceOption,
     PlainOption,
     PolicyChoice,
+    ToOption,
     takes_policy,
 )
-from streamtrans.cli.shared.stderr import COPIED, CUT, OnceWarning
+from streamtrans.cli.shared.stderr import InputWarnings
 from streamtrans.errors import DataError, UsageError
+from streamtrans.models.routes import find_route
 from streamtrans.policies import revises
 
 if TYPE_CHECKING:
@@ -35,7 +38,9 @@ LONGEST_PAUSE = 3600.0
 @takes_policy
 def live(
     choice: PolicyChoice,
-    model: ModelOption = "en-pt",
+    model: ModelChoiceOption = None,
+    source_language: FromOption = None,
+    target_language: ToOption = None,
     adapter: AdapterOption = None,
     pause: Annotated[
         float | None, typer.Option("--pause", metavar="SECONDS", help="End the sentence after this much silence.")
@@ -53,6 +58,7 @@ def live(
     Examples:
       streamtrans live
       streamtrans live --wait-k 5
+      streamtrans live --from English --to German
       echo "How are you?" | streamtrans live
       recogniser | streamtrans live --pause 1.5 --json
     """
@@ -63,16 +69,18 @@ def live(
     if sys.stdin is None:
         raise UsageError("standard input is closed; type into live, or pipe text into it")
 
-    def open_session() -> "Session":
-        from streamtrans.engine.translator import load
+    route = find_route(model, adapter, source_language, target_language)
 
-        translator = load(model, adapter, carry)
+    def open_session() -> "Session":
+        from streamtrans.engine.chain import load_route
+
+        translator = load_route(route, adapter, carry)
         return translator.session(choice.policy(translator.default_policy))
 
     if sys.stdin.isatty():
         from streamtrans.cli.live.terminal import translate_typing
 
-        code = translate_typing(open_session, model, pause, as_json, plain)
+        code = translate_typing(open_session, route.title, pause, as_json, plain)
     else:
         code = translate_pipe(open_session(), pause, as_json)
     if code:
@@ -106,7 +114,7 @@ class _Pipe:
 
     def __init__(self, session: "Session", write: Writer):
         self._session, self._write = session, write
-        self._warn_of_cuts, self._warn_of_copies = OnceWarning(CUT), OnceWarning(COPIED)
+        self._warn = InputWarnings()
         self.open = False
 
     def feed(self, data: bytes, inbox: SignalInbox) -> None:
@@ -129,5 +137,4 @@ class _Pipe:
         for event in events:
             if text := self._write(event):
                 print(text, end="", flush=True)
-        self._warn_of_cuts(self._session.cuts)
-        self._warn_of_copies(self._session.foreign)
+        self._warn(self._session)

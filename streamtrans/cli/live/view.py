@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from streamtrans.engine.events import End, Event, Read, Revise, Write
-from streamtrans.text.words import join, units
+from streamtrans.text.words import join, stream_units
 
 READ_MARK = "│"
 _INDENT, _ARROW = "  ", "→ "
@@ -63,14 +63,14 @@ class LiveState:
         """Something happened; gives the sentence if that completed it."""
         if isinstance(event, Read):
             self.read.append(event.text)
-            self.unread = self.unread.lstrip().removeprefix(event.text)
+            self.unread = self.unread.lstrip().removeprefix(event.text.lstrip())
         elif isinstance(event, Write):
             self.target.append(event.text)
         elif isinstance(event, Revise):
-            self.target[event.index :] = units(event.text, self.target_language)
+            self.target[event.index :] = stream_units(event.text, self.target_language)
         elif isinstance(event, End):
             read, target = self.read[: event.delay], join(self.target, self.target_language)
-            finished = Sentence(join(read, self.source_language), target)
+            finished = Sentence(join(read, self.source_language).strip(), target)
             self.read, self.target, self.unread = self.read[event.delay :], [], self.unread.lstrip()
             return finished
         return None

@@ -42,7 +42,12 @@ class Cut:
     """A sentence was too long for the model and is translated in parts."""
 
 
-Message = Event | Opened | Cut | BaseException
+@dataclass(frozen=True)
+class Copied:
+    """Words in a script that the source language does not use were copied."""
+
+
+Message = Event | Opened | Cut | Copied | BaseException
 
 
 class Worker:
@@ -94,7 +99,7 @@ class Worker:
             self._work(session, self._tasks.get())
 
     def _work(self, session: "Session", task: str | Task) -> None:
-        cuts = session.cuts
+        cuts, foreign = session.cuts, session.foreign
         if isinstance(task, str):
             for event in session.events(task):
                 self._tell(event)
@@ -104,6 +109,8 @@ class Worker:
             self._tell(*(session.finish() if task is Task.FINISH else session.end_sentence()))
         if session.cuts and not cuts:
             self._tell(Cut())
+        if session.foreign and not foreign:
+            self._tell(Copied())
 
     def _tell(self, *messages: Message) -> None:
         if messages:

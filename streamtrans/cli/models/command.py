@@ -5,43 +5,61 @@ import struct
 from dataclasses import asdict, dataclass
 from math import inf, prod
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from streamtrans.cli.shared.options import JsonOption
 from streamtrans.cli.shared.tables import print_table
 from streamtrans.errors import ModelError
+from streamtrans.models.embedded import embedded_models
+from streamtrans.models.marian.store import cached_models, megabytes, size_on_disk
+
+AvailableOption = Annotated[
+    bool, typer.Option("--available", help="Ask which of Firefox's models there are to get; needs fxtranslate.")
+]
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """A model as its files describe it; languages are None where its config.json names none."""
+    """A model as its files describe it; languages are None where its config.json names none.
+
+    model: what `--model` takes. kind: qwen2 or firefox, whose files are not opened for this: parameters is None.
+    """
 
     model: str
+    kind: str
     source_language: str | None
     target_language: str | None
-    parameters: int
+    parameters: int | None
     bytes: int
     trained_wait_k: list[int | str]
     path: str
 
 
-def models(context: typer.Context, as_json: JsonOption = False) -> None:
-    """List the models that come with streamtrans.
+def models(context: typer.Context, available: AvailableOption = False, as_json: JsonOption = False) -> None:
+    """List the models that come with streamtrans, and Firefox's that are here or there to get.
 
     Any other Qwen2 checkpoint works too: `--model` takes a directory or a Hub id as well.
 
     \b
     Examples:
       streamtrans models --json
-      streamtrans live --model en-pt
+      streamtrans models --available
+      streamtrans models get en-de
       streamtrans live --model path/to/checkpoint
     """
     if context.invoked_subcommand:
         return
-    from streamtrans.models.loading import embedded_models, find_model
+    if available:
+        from streamtrans.cli.models.available import print_available
+
+        print_available(as_json)
+        return
+    from streamtrans.models.loading import find_model
 
     found = [read_info(name, find_model(name)) for name in embedded_models()]
+    found += [cached_info(pair, directory) for pair, directory in cached_models().items()]
     if as_json:
         print(json.dumps({"models": [asdict(info) for info in found]}, indent=2, ensure_ascii=False))
         return
@@ -49,13 +67,20 @@ def models(context: typer.Context, as_json: JsonOption = False) -> None:
         (
             info.model,
             f"{info.source_language or '?'} → {info.target_language or '?'}",
-            f"{info.parameters / 1e6:.1f} M",
-            f"{info.bytes / 1e6:.1f} MB",
+            info.kind,
+            f"{info.parameters / 1e6:.1f} M" if info.parameters else "",
+            megabytes(info.bytes),
             ", ".join(map(str, info.trained_wait_k)) or "–",
         )
         for info in found
     ]
-    print_table(["model", "languages", "parameters", "size", "trained for wait-k"], rows)
+    print_table(["model", "languages", "kind", "parameters", "size", "trained for wait-k"], rows)
+
+
+def cached_info(pair: tuple[str, str], directory: Path) -> ModelInfo:
+    """Describes a Firefox model by its name and its size. Raises ModelError where it cannot be read."""
+    name = str(directory) if directory.name in embedded_models() else directory.name
+    return ModelInfo(name, "firefox", *pair, None, size_on_disk(directory), [], str(directory))
 
 
 def read_info(name: str, directory: Path) -> ModelInfo:
@@ -68,9 +93,8 @@ def read_info(name: str, directory: Path) -> ModelInfo:
     weights = sorted(directory.glob("model*.safetensors"))
     size = sum(file.stat().st_size for file in directory.iterdir() if file.is_file())
     parameters = sum(count_parameters(file) for file in weights)
-    return ModelInfo(
-        name, settings.source_language, settings.target_language, parameters, size, ks, str(directory.resolve())
-    )
+    languages = settings.source_language, settings.target_language
+    return ModelInfo(name, "qwen2", *languages, parameters, size, ks, str(directory.resolve()))
 
 
 def count_parameters(file: Path) -> int:

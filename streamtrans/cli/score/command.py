@@ -16,14 +16,16 @@ from streamtrans.cli.shared.options import (
     AdapterOption,
     BatchSizeOption,
     CarryOption,
+    FromOption,
     JsonOption,
     LanguageOption,
     LimitOption,
-    ModelOption,
+    ModelChoiceOption,
     PlainOption,
     PolicyChoice,
     ResumeOption,
     SaveLogOption,
+    ToOption,
     takes_policies,
 )
 from streamtrans.errors import UsageError
@@ -31,6 +33,7 @@ from streamtrans.evaluation.clock import WORD_MS
 from streamtrans.evaluation.quality import QUALITY
 from streamtrans.evaluation.scores import Scores
 from streamtrans.evaluation.tradeoff import LAGS
+from streamtrans.models.routes import find_route
 from streamtrans.policies import Policy, WaitK
 
 ReferencesArgument = Annotated[
@@ -52,7 +55,9 @@ def score(
     source: Annotated[Path | None, typer.Argument(metavar="SOURCE", help="Sentences to translate, one a line.")] = None,
     references: ReferencesArgument = None,
     sweep: SweepOption = False,
-    model: ModelOption = "en-pt",
+    model: ModelChoiceOption = None,
+    source_language: FromOption = None,
+    target_language: ToOption = None,
     adapter: AdapterOption = None,
     limit: LimitOption = None,
     carry: CarryOption = True,
@@ -87,9 +92,9 @@ def score(
     else:
         _policies(choice, sweep, WaitK(1))  # before a model is loaded: is it possible at all?
     _check(bool(from_log), bool(reference), language, overlay, resume, save_log, comet)
-    word_ms = _clock(word_ms, sequential)
     lags: Sequence[float] = parse_lags(at) if at else LAGS if sweep else ()
-    title = from_log[0].resolve().name if from_log else Path(adapter or model).name
+    route = find_route(model, adapter, source_language, target_language)
+    title = from_log[0].resolve().name if from_log else adapter.name if adapter else route.title
     output = Output.of(title, overlay or [], language, as_json=as_json, plain=plain, lags=lags, plot=plot)
     quality = (*QUALITY, "COMET") if comet else QUALITY
     if from_log:
@@ -99,12 +104,12 @@ def score(
         from streamtrans.cli.shared.line_run import Pacing
 
         files = [source, *(references or [])] if source else []
-        trial = Trial(files, limit, model, adapter, carry, Pacing(batch_size, sequential, word_ms))
+        pacing = Pacing(batch_size, sequential, _clock(word_ms, sequential))
+        trial = Trial(files, limit, route, adapter, carry, pacing)
         policies = _policies(choice, sweep, trial.translator.default_policy)
         scored = trial.runs(policies, save_log, resume, quality, shown=not plain)
     if scored:  # else another rank has it all
-        runs, scores = zip(*scored, strict=True)
-        output.show(runs, scores)
+        output.show(*zip(*scored, strict=True))
 
 
 def _policies(choice: PolicyChoice, sweep: bool, default: Policy) -> list[Policy]:

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from streamtrans.cli.shared.line_run import LineRun, Pacing
 from streamtrans.cli.shared.recording import model_record
-from streamtrans.cli.shared.stderr import CUT, OnceWarning
+from streamtrans.cli.shared.stderr import InputWarnings
 from streamtrans.errors import DataError, UsageError
 from streamtrans.evaluation.instances import Instance
 from streamtrans.evaluation.run_folder import RunFolder
 from streamtrans.evaluation.runs import Run
 from streamtrans.evaluation.scores import Scores
 from streamtrans.files import read_parallel
+from streamtrans.models.routes import Route
 from streamtrans.policies import Policy, short_name
 from streamtrans.ranks import Ranks
 
 if TYPE_CHECKING:
+    from streamtrans.engine.chain import Chain
     from streamtrans.engine.translator import Translator
 
 
@@ -25,7 +27,7 @@ class Trial:
     """Sources, their references (one or several each), and the model that translates them; each rank has all of it."""
 
     def __init__(
-        self, paths: list[Path], limit: int | None, model: str, adapter: Path | None, carry: bool, pacing: Pacing
+        self, paths: list[Path], limit: int | None, route: Route, adapter: Path | None, carry: bool, pacing: Pacing
     ):
         """paths: of the source and of its references, of which the first `limit` lines are taken.
 
@@ -35,17 +37,17 @@ class Trial:
             raise UsageError("score needs SOURCE and REFERENCE, or --from-log FILE")
         self.sources, *references = read_parallel(paths, limit)
         self.references = list(zip(*references, strict=True))
-        self._paths, self._model, self._adapter, self._carry, self._pacing = paths, model, adapter, carry, pacing
+        self._paths, self._route, self._adapter, self._carry, self._pacing = paths, route, adapter, carry, pacing
         self._ranks = Ranks.launched()
         self._ranks.stop_together()
-        self._warn = OnceWarning(CUT)
+        self._warn = InputWarnings()
 
     @cached_property
-    def translator(self) -> "Translator":
+    def translator(self) -> "Translator | Chain":
         """The model, loaded when it is first asked for."""
-        from streamtrans.engine.translator import load
+        from streamtrans.engine.chain import load_route
 
-        return load(self._model, self._adapter, self._carry)
+        return load_route(self._route, self._adapter, self._carry)
 
     @cached_property
     def _configuration(self) -> dict[str, Any]:
@@ -53,7 +55,7 @@ class Trial:
         source, *references = map(str, self._paths)
         files = {"source": source, "reference": references[0] if len(references) == 1 else references}
         clock = {"word_ms": self._pacing.word_ms, "sequential": self._pacing.sequential, "carry": self._carry}
-        return {**model_record(self._model, self._adapter), **files, "sentences": len(self.sources), **clock}
+        return {**model_record(self._route, self._adapter), **files, "sentences": len(self.sources), **clock}
 
     def runs(
         self, policies: Sequence[Policy], save_log: Path | None, resume: bool, quality: Sequence[str], shown: bool
@@ -65,7 +67,7 @@ class Trial:
         something for.
         """
         for policy in policies:
-            self.translator.instrument(policy)  # complains now, not after other runs
+            self.translator.session(policy)  # complains now, not after other runs
         results = [self._run(policy, save_log, resume, quality, shown) for policy in policies]
         return [result for result in results if result]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamtrans.cli.shared.progress import progress
 from streamtrans.cli.shared.recording import as_instance
-from streamtrans.cli.shared.stderr import CUT, OnceWarning
+from streamtrans.cli.shared.stderr import InputWarnings
 from streamtrans.engine.lines import LineEngine, SequentialEngine, SpreadEngine
 from streamtrans.evaluation.clock import WORD_MS
 from streamtrans.evaluation.instances import Instance
@@ -17,11 +17,10 @@ from streamtrans.evaluation.scores import Scores
 from streamtrans.policies import Policy, description_of
 
 if TYPE_CHECKING:
+    from streamtrans.engine.chain import Chain
     from streamtrans.engine.events import Event
     from streamtrans.engine.translator import Translator
     from streamtrans.ranks import Ranks
-
-_SEQUENTIAL_CHUNK = 32
 
 
 @dataclass(frozen=True)
@@ -43,14 +42,14 @@ class LineRun:
     shown: whether a bar may be drawn, called `name`.
     """
 
-    translator: "Translator"
+    translator: "Translator | Chain"
     policy: Policy
     ranks: "Ranks"
     name: str
     pacing: Pacing = field(default_factory=Pacing)
     folder: RunFolder | None = None
     shown: bool = True
-    warn: OnceWarning = field(default_factory=lambda: OnceWarning(CUT))
+    warn: InputWarnings = field(default_factory=InputWarnings)
     instances: list[Instance] = field(default_factory=list)
 
     def begin(self, configuration: dict[str, Any], resume: bool, most: int | None = None) -> int:
@@ -73,7 +72,7 @@ class LineRun:
         engine = self._engine()
         with progress(self.name, total, done, self.shown and self.ranks.leads) as advance:
             for number, events in engine.translate(lines):
-                self.warn(engine.cuts)
+                self.warn(engine)
                 if recorded:
                     own = references[done + number] if references else ()
                     self._record(as_instance(done + number, events, settings, own, self.pacing.word_ms))
@@ -86,15 +85,10 @@ class LineRun:
             self.folder.add(instance)
 
     def _engine(self) -> LineEngine:
-        if self.pacing.sequential:
-            return self._spread(SequentialEngine(self.translator, self.policy), _SEQUENTIAL_CHUNK)
-        from streamtrans.engine.batch import WINDOW, BatchEngine
-
-        engine = BatchEngine(self.translator, self.policy, self.pacing.batch_size)
-        return self._spread(engine, WINDOW * engine.batch_size)
-
-    def _spread(self, engine: LineEngine, chunk: int) -> LineEngine:
-        return engine if self.ranks.size == 1 else SpreadEngine(self.ranks, engine, chunk)
+        engine: LineEngine = SequentialEngine(self.translator, self.policy)
+        if not self.pacing.sequential:
+            engine = self.translator.lines(self.policy, self.pacing.batch_size)
+        return engine if self.ranks.size == 1 else SpreadEngine(self.ranks, engine)
 
     def finish(self, quality: Sequence[str] = QUALITY) -> tuple[Run, Scores]:
         """The run and its scores, which complete its folder if it is recorded."""

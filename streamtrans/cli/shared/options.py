@@ -20,19 +20,30 @@ from streamtrans.models.embedded import embedded_models
 from streamtrans.policies import POLICIES, MaxLag, Policy, WaitK, make_policy
 from streamtrans.policies.outside import import_policy, is_outside
 from streamtrans.policies.registry import flag, listed, options_of, owners, settings_of
+from streamtrans.text.languages import NAMES
 
 Command = Callable[..., None]
+
+
+def _languages() -> list[tuple[str, str]]:
+    return list(NAMES.items())
 
 
 def _policy_names() -> list[tuple[str, str]]:
     return [(name, policy.summary) for name, policy in POLICIES.items()]
 
 
-ModelOption = Annotated[
-    str,
-    typer.Option(
-        "--model", "-m", metavar="MODEL", help="en-pt, a directory, or a Hub id.", autocompletion=embedded_models
-    ),
+_MODEL = typer.Option(
+    "--model", "-m", metavar="MODEL", help="en-pt, a directory, or a Hub id.", autocompletion=embedded_models
+)
+ModelOption = Annotated[str, _MODEL]
+ModelChoiceOption = Annotated[str | None, _MODEL]
+FromOption = Annotated[
+    str | None,
+    typer.Option("--from", metavar="LANGUAGE", help="Of the source: German, de, …", autocompletion=_languages),
+]
+ToOption = Annotated[
+    str | None, typer.Option("--to", metavar="LANGUAGE", help="Of the translation.", autocompletion=_languages)
 ]
 AdapterOption = Annotated[
     Path | None, typer.Option("--adapter", metavar="DIR", help="A low-rank adapter to put on the model.")

@@ -11,6 +11,7 @@ from streamtrans.evaluation.instances import Instance, unit_of
 
 if TYPE_CHECKING:
     from streamtrans.engine.events import Event
+    from streamtrans.models.routes import Route
     from streamtrans.models.settings import TranslationSettings
 
 
@@ -42,23 +43,30 @@ def as_instance(
     )
 
 
-def model_record(model: str, adapter: Path | None) -> dict[str, Any]:
-    """The model as the configuration of a run states it: name, adapter if there is one, digest of the weights."""
-    named = {"model": model, "adapter": str(adapter)} if adapter else {"model": model}
-    return {**named, "weights": weights_digest(model, adapter)}
+def model_record(route: "Route", adapter: Path | None) -> dict[str, Any]:
+    """The models as the configuration of a run states them: name, adapter and languages if any, digest of the weights.
+
+    Languages are there for Firefox's models, whose files do not tell them; a chain has a list of models.
+    """
+    models = [str(model) for model in route.models]
+    named: dict[str, Any] = {"model": models[0] if len(models) == 1 else models}
+    if adapter:
+        named["adapter"] = str(adapter)
+    if any(isinstance(model, Path) for model in route.models):
+        named["languages"] = f"{route.source}-{route.target}"
+    return {**named, "weights": weights_digest(route, adapter)}
 
 
-def weights_digest(model: str, adapter: Path | None = None) -> str:
-    """SHA-256 of the weights, regret head and config.json of a model; with an adapter, its weights come first."""
-    from streamtrans.models.loading import find_parts
-    from streamtrans.models.qwen2_streaming.regret_head import FILE
+def weights_digest(route: "Route", adapter: Path | None = None) -> str:
+    """SHA-256 of all files that the models compute with; with an adapter, its weights come first."""
+    from streamtrans.models.loading import find_parts, model_files
 
-    directory, adapter = find_parts(model, adapter)
-    files = [adapter / "adapters.safetensors"] if adapter else []
-    files += sorted([*directory.glob("model*.safetensors"), *directory.glob(FILE), directory / "config.json"])
     digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as content:
-            while block := content.read(1 << 20):
-                digest.update(block)
+    for model in route.models:
+        directory, adapter = find_parts(model, adapter)
+        files = [adapter / "adapters.safetensors"] if adapter else []
+        for file in files + model_files(directory):
+            with file.open("rb") as content:
+                while block := content.read(1 << 20):
+                    digest.update(block)
     return digest.hexdigest()

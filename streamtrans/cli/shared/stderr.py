@@ -1,6 +1,7 @@
 """Lines on standard error, which may be closed."""
 
 import sys
+from typing import Protocol
 
 CUT = "a sentence was too long for the model; it is translated in parts"
 COPIED = "words in a script that the source language does not use were copied"
@@ -17,14 +18,27 @@ def warn(message: str) -> None:
     say(f"streamtrans: warning: {message}")
 
 
-class OnceWarning:
-    """Warns of something, the first time that it has happened."""
+class Counts(Protocol):
+    """A session or an engine: counts the faults of its input so far."""
 
-    def __init__(self, message: str):
-        self._message, self._due = message, True
+    @property
+    def cuts(self) -> int:
+        """The number of times that the input was cut."""
 
-    def __call__(self, count: int) -> None:
-        """count: the number of times that it has happened so far."""
-        if count and self._due:
-            self._due = False
-            warn(self._message)
+    @property
+    def foreign(self) -> int:
+        """The number of words that were copied."""
+
+
+class InputWarnings:
+    """Warns of input that was cut, and of words that were copied, each the first time that it has happened."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def __call__(self, counts: Counts) -> None:
+        """Looks at the counts and warns of what is new."""
+        for message, count in ((CUT, counts.cuts), (COPIED, counts.foreign)):
+            if count and message not in self._said:
+                self._said.add(message)
+                warn(message)

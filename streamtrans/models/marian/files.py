@@ -55,6 +55,7 @@ class MarianFiles:
 
     Biases and norms are (1, outputs). source_embedding, target_embedding: names among the weights; (pieces, width).
     source_vocabulary, target_vocabulary: SentencePiece files; one and the same where the vocabulary is shared.
+    shortlist: a file for `read_shortlist`, where there is one.
     """
 
     config: MarianConfig
@@ -63,6 +64,7 @@ class MarianFiles:
     target_embedding: str
     source_vocabulary: Path
     target_vocabulary: Path
+    shortlist: Path | None = None
 
 
 def read_marian(directory: Path) -> MarianFiles:
@@ -89,7 +91,7 @@ def read_marian(directory: Path) -> MarianFiles:
         raise ModelError(f"{file}: {error}") from error
     shared = "Wemb" in weights
     names = ("Wemb", "Wemb") if shared else ("encoder_Wemb", "decoder_Wemb")
-    return MarianFiles(config, weights, *names, source, target)
+    return MarianFiles(config, weights, *names, source, target, _only(directory, "lex.*.bin"))
 
 
 def _only(directory: Path, pattern: str) -> Path | None:
@@ -185,12 +187,12 @@ def _array(name: str, kind: int, shape: tuple[int, ...], data: memoryview) -> np
         values = np.frombuffer(data, "<f4", size).reshape(shape).astype(np.float32)
     else:
         (multiplier,) = struct.unpack_from("<f", data, size)
-        if not 0 < multiplier < float("inf"):
+        if not 1e-30 < multiplier < float("inf"):
             raise ValueError(f"{name} is to be divided by {multiplier:g}")
         whole = np.frombuffer(data, np.int8, size)
         whole = whole.reshape(shape) if "Wemb" in name else whole.reshape(shape[::-1]).T
         values = np.divide(whole, multiplier, dtype=np.float32, order="C")
-    if not np.isfinite(values).all():
+    if kind == FLOAT32 and not np.isfinite(values).all():
         raise ValueError(f"{name} holds values that are no numbers")
     return values
 

@@ -15,7 +15,7 @@ from mlx.utils import tree_flatten
 
 from streamtrans.errors import ModelError
 from streamtrans.models.checkpoint_files import read_tensors
-from streamtrans.models.loading import name_of
+from streamtrans.models.embedded import name_of
 from streamtrans.models.qwen2_streaming.attention_recorder import Heads
 from streamtrans.models.qwen2_streaming.exponential import confidence
 from streamtrans.models.qwen2_streaming.model import ModelArgs

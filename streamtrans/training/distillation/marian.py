@@ -35,7 +35,7 @@ class MarianTeacher:
         self.source = load_vocabulary(files.source_vocabulary, len(source))
         self.target = load_vocabulary(files.target_vocabulary, len(target))
         self.chunk = CHUNK[self.device.type]
-        self.model = MarianModel(files, self.device, self.target.eos_id(), self.target.unk_id())
+        self.model = TorchMarian(files, self.device, self.target.eos_id(), self.target.unk_id())
         self._batch_tokens = BATCH_TOKENS[self.device.type]
 
     def __call__(self, sentences: Sequence[str]) -> list[str]:
@@ -72,7 +72,7 @@ class MarianTeacher:
         return self._translated(ids[:half]) + self._translated(ids[half:])
 
 
-class MarianModel:
+class TorchMarian:
     """A post-norm transformer encoder and an SSRU decoder; weights under Marian's names, float16 on a GPU."""
 
     def __init__(self, files: MarianFiles, device: Any, end: int, unknown: int):

@@ -108,6 +108,11 @@ def test_enter_ends_the_sentence(live):
     live.expect(NEXT)
 
 
+def test_words_that_are_copied_are_told_of(live):
+    live.send("He said Привет друг.\r")
+    live.expect("words in a script that the source language does not use were copied")
+
+
 def test_pasted_lines_are_sentences(live):
     live.send("\x1b[200~Good morning.\nThank you very much.\n\x1b[201~")
     live.expect("Good morning.*→ ")

@@ -3,13 +3,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from streamtrans.cli.live.worker import Cut, Opened, Task, Worker
+from streamtrans.cli.live.worker import Copied, Cut, Opened, Task, Worker
 from streamtrans.engine.events import Done, End, Write
 from streamtrans.policies import WaitK
 
 
 class FakeSession:
-    """Gives an event per character, and counts a cut at each full stop."""
+    """Gives an event per character, and counts a cut at each full stop, and each ж as a foreign word."""
 
     class settings:
         source_language, target_language = "en", None
@@ -17,7 +17,7 @@ class FakeSession:
     policy = WaitK(3)
 
     def __init__(self):
-        self.finished, self.cuts, self.fed = False, 0, ""
+        self.finished, self.cuts, self.foreign, self.fed = False, 0, 0, ""
 
     def events(self, text: str) -> Iterator:
         for character in text:
@@ -25,6 +25,7 @@ class FakeSession:
                 raise ValueError("a bug")
             self.fed += character
             self.cuts += character == "."
+            self.foreign += character == "ж"
             yield Write(0, len(self.fed), character, 0, 0.0)
 
     def end_sentence(self) -> list:
@@ -52,6 +53,16 @@ def test_a_worker_answers_in_order():
     opened, *messages = collect(worker, woken, Done)
     assert opened == Opened("en", "", FakeSession.policy)
     assert [getattr(message, "text", message) for message in messages] == ["a", "b", ".", Cut(), "ab.", "ab.", ""]
+    worker.stop()
+
+
+def test_a_worker_tells_once_of_words_that_were_copied():
+    woken = threading.Event()
+    worker = Worker(FakeSession, woken.set)
+    for task in ("aж", "ж", Task.FINISH):
+        worker.send(task)
+    _, *messages = collect(worker, woken, Done)
+    assert [message for message in messages if isinstance(message, Copied)] == [Copied()]
     worker.stop()
 
 

@@ -1,14 +1,13 @@
 """A Firefox model as a teacher: the tokens of a plain, slow computation of one sentence, whatever the batch."""
 
-import numpy as np
 import pytest
 from firefox_models import SHAPES, vocabulary, write_model
+from firefox_reference import Plain
 
 torch = pytest.importorskip("torch", reason="the marian teacher needs torch")
 torch.set_num_threads(1)  # products are tiny here, and threads that wait for one another slow
 
 from streamtrans.errors import ModelError, UsageError  # noqa: E402
-from streamtrans.models.marian.files import read_marian  # noqa: E402
 from streamtrans.training.distillation import marian  # noqa: E402
 from streamtrans.training.distillation.marian import MarianTeacher  # noqa: E402
 from streamtrans.training.distillation.teachers import find_teacher  # noqa: E402
@@ -19,62 +18,6 @@ SENTENCES = ["the cat sat", "a dog ran on the mat", "", "mat", "the the cat dog 
 @pytest.fixture(scope="module")
 def vocabularies():
     return vocabulary(["the cat sat on a mat", "a dog ran"] * 20), vocabulary(["die Katze saß auf der Matte"] * 30, 50)
-
-
-class Plain:
-    """One sentence, one token after the other, in float64."""
-
-    def __init__(self, directory):
-        self.files = read_marian(directory)
-        self.w = {name: values.astype(np.float64) for name, values in self.files.weights.items()}
-
-    def norm(self, x, at):
-        x = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-6)
-        return x * self.w[f"{at}_ln_scale"] + self.w[f"{at}_ln_bias"]
-
-    def linear(self, x, at, part):
-        return x @ self.w[f"{at}_W{part}"] + self.w[f"{at}_b{part}"]
-
-    def attention(self, x, memory, at):
-        heads, found = self.files.config.heads, []
-        q, k, v = (
-            np.split(self.linear(y, at, part), heads, -1) for y, part in ((x, "q"), (memory, "k"), (memory, "v"))
-        )
-        for a, b, c in zip(q, k, v, strict=True):
-            scores = a @ b.T / np.sqrt(a.shape[-1])
-            weights = np.exp(scores - scores.max(-1, keepdims=True))
-            found.append(weights / weights.sum(-1, keepdims=True) @ c)
-        return self.norm(x + self.linear(np.concatenate(found, -1), at, "o"), f"{at}_Wo")
-
-    def feed_forward(self, x, at):
-        return self.norm(x + self.linear(np.maximum(self.linear(x, at, "1"), 0), at, "2"), f"{at}_ffn")
-
-    def position(self, place):
-        half = self.files.config.width // 2
-        angles = place / 10000 ** (np.arange(half) / (half - 1))
-        return np.concatenate([np.sin(angles), np.cos(angles)])
-
-    def translate(self, ids, end, unknown, limit):
-        config, scale = self.files.config, np.sqrt(self.files.config.width)
-        x = np.stack([self.w[self.files.source_embedding][t] * scale + self.position(i) for i, t in enumerate(ids)])
-        for layer in range(1, config.encoder_layers + 1):
-            x = self.feed_forward(self.attention(x, x, f"encoder_l{layer}_self"), f"encoder_l{layer}_ffn")
-        written, cells = [], [np.zeros(config.width) for _ in range(config.decoder_layers)]
-        embedding = self.w[self.files.target_embedding]
-        while len(written) < limit:
-            y = (embedding[written[-1]] * scale if written else 0) + self.position(len(written))
-            for layer, cell in enumerate(cells):
-                at = f"decoder_l{layer + 1}"
-                gate = 1 / (1 + np.exp(-(y @ self.w[f"{at}_rnn_Wf"] + self.w[f"{at}_rnn_bf"][0])))
-                cells[layer] = gate * cell + (1 - gate) * (y @ self.w[f"{at}_rnn_W"])
-                y = self.norm(y + np.maximum(cells[layer], 0), f"{at}_rnn_ffn")
-                y = self.feed_forward(self.attention(y, x, f"{at}_context"), f"{at}_ffn")[0]
-            logits = y @ embedding.T + self.w["decoder_ff_logit_out_b"][0]
-            logits[unknown] = -np.inf
-            written.append(int(logits.argmax()))
-            if written[-1] == end:
-                return written[:-1]
-        return written
 
 
 @pytest.mark.parametrize("shape", SHAPES)

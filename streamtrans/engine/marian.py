@@ -1,0 +1,301 @@
+"""A Firefox model as an executor: whenever the source grows it is encoded anew, and the written target read again.
+
+These models translate whole sentences; forcing the written target makes a stream of them, which takes nothing back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from pathlib import Path
+
+import numpy as np
+
+from streamtrans.engine.instruments import ChoiceInstrument, Instrument, Readings
+from streamtrans.engine.passes import Evidence as PassEvidence
+from streamtrans.engine.passes import Forward, Prediction, Runner, StartGroup
+from streamtrans.engine.single import predict
+from streamtrans.errors import UsageError
+from streamtrans.models.marian.files import load_vocabulary, read_marian
+from streamtrans.models.marian.model import LONGEST, NO_SCORE, MarianModel, Memory, gathered
+from streamtrans.models.marian.shortlist import Shortlist, read_shortlist
+from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder, Heads
+from streamtrans.models.settings import TranslationSettings
+from streamtrans.policies import Policy
+from streamtrans.policies.base import Attention, Continuation, Evidence, NextToken, Regret, Revision
+from streamtrans.runtime import blas_threads, mx
+from streamtrans.text.paired_tokenizer import PairedTokenizer
+from streamtrans.text.words import is_unspaced
+
+LONGEST_WORDS, LONGEST_CHARACTERS = 60, 120
+"""Source words of a segment, and characters where these are words: sentences in training were seldom longer."""
+
+CHARACTERS_PER_WORD = 6.0
+"""Target characters to allow per source word, where they are words."""
+
+POLICY = {"name": "agree", "agree": 2, "hold": 1, "horizon": 8}
+"""The policy that loses least at a lag of four words."""
+
+CHARACTERS_POLICY = {"name": "agree", "agree": 2, "hold": 2, "horizon": 16}
+"""The same in about twice as many target words where these are characters; not measured."""
+
+THREADS = 1
+"""For the products of a single stream: an encoder's are large enough to share."""
+
+
+@dataclass(frozen=True)
+class MarianExecutor:
+    """Computes with a Firefox model; shortlist: the pieces that a source may need, None for all."""
+
+    model: MarianModel
+    tokenizer: PairedTokenizer
+    shortlist: Shortlist | None = None
+    drafts = float("inf")
+
+    @property
+    def parameters(self) -> int:
+        """The numbers that the model has learned."""
+        shared = self.model.source is self.model.target
+        arrays = [*self.model.w.values(), self.model.target] + [self.model.source] * (not shared)
+        return sum(array.size for array in arrays)
+
+    def runner(self, policy: Policy) -> Runner:
+        """The runner of one stream; UsageError for a policy that needs a calibrated checkpoint."""
+        _check(policy)
+        return MarianRunner(self, policy.evidence, [None], THREADS)
+
+    def start_group(self, policy: Policy) -> StartGroup:
+        """The maker of runners for many streams; UsageError as `runner`."""
+        _check(policy)
+        return partial(MarianRunner, self, policy.evidence)
+
+    @cached_property
+    def biases(self) -> np.ndarray:
+        """The output layer's biases, float32 (pieces,); the unknown piece is never written."""
+        found = np.array(self.model.w["decoder_ff_logit_out_b"].astype(mx.float32))
+        if (unknown := self.tokenizer.unknown_id) is not None:
+            found[unknown] = NO_SCORE
+        return found
+
+    def allowed(self, source: Sequence[int]) -> np.ndarray:
+        """The target pieces that may follow with these source tokens, in order: int64 (C,)."""
+        return self.shortlist.pieces(source) if self.shortlist else np.arange(self.tokenizer.vocab_size)
+
+
+def load_marian(directory: Path, source: str = "", target: str = "") -> tuple[MarianExecutor, TranslationSettings]:
+    """The executor of a directory with a Firefox model between these languages, and the settings for it.
+
+    Raises ModelError for files that are missing, damaged, or do not belong together.
+    """
+    files = read_marian(directory)
+    sizes = len(files.weights[files.source_embedding]), len(files.weights[files.target_embedding])
+    shared = files.source_vocabulary == files.target_vocabulary
+    source_pieces = load_vocabulary(files.source_vocabulary, sizes[0])
+    target_pieces = source_pieces if shared else load_vocabulary(files.target_vocabulary, sizes[1])
+    shortlist = read_shortlist(files.shortlist, *sizes, shared) if files.shortlist else None
+    tokenizer = PairedTokenizer(source_pieces, target_pieces, source, target)
+    settings = TranslationSettings(
+        source_language=source or None,
+        target_language=target or None,
+        max_source_words=LONGEST_CHARACTERS if is_unspaced(source) else LONGEST_WORDS,
+        length_ratio=CHARACTERS_PER_WORD if is_unspaced(target) and not is_unspaced(source) else 2.0,
+        policy=dict(CHARACTERS_POLICY if is_unspaced(target) else POLICY),
+    )
+    return MarianExecutor(MarianModel(files), tokenizer, shortlist), settings
+
+
+def _check(policy: Policy) -> None:
+    if isinstance(policy.evidence, Regret):
+        raise UsageError(f"policy {policy.name} needs a calibrated checkpoint; take agree or wait-k")
+
+
+class _Output:
+    """The output layer, of the pieces that a source may need.
+
+    pieces: int64 (C,). bias: float32 (C,), `NO_SCORE` for pieces that the source so far does not need.
+    """
+
+    def __init__(self, executor: MarianExecutor, pieces: np.ndarray):
+        self.pieces = pieces
+        self.weights = executor.model.target[mx.array(pieces)].T
+        self._biases = executor.biases[pieces]
+
+    def narrow(self, pieces: np.ndarray) -> bool:
+        """Bans all other pieces; false if some of these are not here."""
+        places = np.searchsorted(self.pieces, pieces)
+        if places[-1] >= len(self.pieces) or (self.pieces[places] != pieces).any():
+            return False
+        self.bias = np.full_like(self._biases, NO_SCORE)
+        self.bias[places] = self._biases[places]
+        return True
+
+    def place(self, piece: int | None) -> int | None:
+        """The column of a piece."""
+        return None if piece is None else int(np.searchsorted(self.pieces, piece))
+
+
+@dataclass
+class _Row:
+    """One stream: its tokens, its source as encoded, and the cells of each layer after each target token.
+
+    origins: for each encoded token the first source token that it stands for. memory, cells: a result of a whole
+    batch, and the places in it.
+    """
+
+    output: _Output | None = None
+    source: list[int] = field(default_factory=list)
+    target: list[int] = field(default_factory=list)
+    encoded: list[int] = field(default_factory=list)
+    origins: list[int] = field(default_factory=list)
+    memory: tuple[Memory, int] | None = None
+    cells: list[tuple[list[mx.array], int]] = field(default_factory=list)
+
+    def forget(self, target_tokens: int) -> None:
+        """Takes back the last tokens of the target."""
+        if target_tokens:
+            del self.target[-target_tokens:], self.cells[-target_tokens:]
+
+
+class MarianRunner:
+    """Makes the passes of streams that go in step, or of one."""
+
+    def __init__(
+        self, executor: MarianExecutor, evidence: Evidence, sources: Sequence[Sequence[int] | None], threads: int = 1
+    ):
+        """sources: all tokens of each stream's segment, None where it is not known. threads: of a matrix product."""
+        self._executor, self._model, self._evidence = executor, executor.model, evidence
+        self._threads = threads
+        self._shows_end = isinstance(evidence, Continuation | Revision | Attention)
+        self._rows = [_Row(self._output(source) if source else None) for source in sources]
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these rows only, in this order."""
+        self._rows = [self._rows[row] for row in rows]
+
+    def answer(self, requests: Sequence[Forward]) -> list[Prediction]:
+        """The predictions for one request of each row; rows whose source has grown have a pass of their own."""
+        answers: dict[int, Prediction] = {}
+        for row, request in zip(self._rows, requests, strict=True):
+            if request.fresh:
+                row.source, row.target = [], []
+            row.forget(request.take_back)
+            row.source += request.source
+        grown = [number for number, request in enumerate(requests) if request.source]
+        others = [number for number, request in enumerate(requests) if not request.source]
+        with blas_threads(self._threads):
+            for numbers in filter(None, (grown, others)):
+                rows, asked = [self._rows[n] for n in numbers], [requests[n] for n in numbers]
+                if numbers is grown:
+                    self._encode(rows)
+                answers |= zip(numbers, self._decode(rows, asked), strict=True)
+        return [answers[number] for number in range(len(requests))]
+
+    def _encode(self, rows: Sequence[_Row]) -> None:
+        """Encodes sources anew, after which the cells have all of the target to read.
+
+        At the end of a source that is not finished stands the end mark, as if it were, for policies that compare
+        translations of what there is; nothing, for policies that write on.
+        """
+        tokenizer = self._executor.tokenizer
+        for row in rows:
+            finished = row.source[-1] == tokenizer.end_id
+            row.encoded, row.origins = tokenizer.joined(row.source[:-1] if finished else row.source)
+            if finished or self._shows_end or not row.encoded:
+                row.encoded.append(tokenizer.end_id)
+                row.origins.append(len(row.source) - finished)
+            allowed = self._executor.allowed(row.encoded)
+            if row.output is None or not row.output.narrow(allowed):
+                row.output = _Output(self._executor, allowed)
+                row.output.narrow(allowed)
+        lengths = np.array([len(row.encoded) for row in rows])
+        ids = np.array([row.encoded + [0] * (max(lengths) - len(row.encoded)) for row in rows])
+        memory = self._model.encode(ids[:, :LONGEST], np.minimum(lengths, LONGEST))
+        for number, row in enumerate(rows):
+            row.memory, row.cells = (memory, number), []
+
+    def _output(self, source: Sequence[int]) -> _Output:
+        joined, _ = self._executor.tokenizer.joined(list(source))
+        return _Output(self._executor, self._executor.allowed([*joined, self._executor.tokenizer.end_id]))
+
+    def _decode(self, rows: Sequence[_Row], requests: Sequence[Forward]) -> list[Prediction]:
+        """Feeds each row the target tokens that its cells lack, and predicts after the last ones."""
+        for row, request in zip(rows, requests, strict=True):
+            row.target += request.target
+        begins = np.array([len(row.cells) for row in rows])
+        fed = [row.target[begin:] for row, begin in zip(rows, begins, strict=True)]
+        lengths = np.array(list(map(len, fed)))
+        width = int(lengths.max())
+        ids = np.array([[0] * (width - len(tokens)) + tokens for tokens in fed])
+        columns = np.arange(width) - (width - lengths)[:, None]
+        positions = np.clip(columns + begins[:, None], 0, LONGEST - 1)
+        memory = gathered([row.memory for row in rows if row.memory])
+        states, after, query = self._model.decode(ids, columns >= 0, positions, self._cells(rows), memory)
+        after = [layer.reshape(-1, layer.shape[-1]) for layer in after]
+        for number, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+            end = (number + 1) * width
+            row.cells += [(after, place) for place in range(end - int(length), end)]
+        most = max(request.rows for request in requests)
+        instrument = self._instrument(query[:, :, -most:], memory)
+        return self._choose(rows, requests, states[:, -most:], instrument)
+
+    def _cells(self, rows: Sequence[_Row]) -> list[mx.array]:
+        """The cells of each layer after the last token of each row, (B, width)."""
+        config = self._model.config
+        if not all(row.cells for row in rows):
+            return [mx.zeros((len(rows), config.width), self._model.dtype)] * config.decoder_layers
+        sources: dict[int, list[mx.array]] = {id(row.cells[-1][0]): row.cells[-1][0] for row in rows}
+        places = {key: [number for number, row in enumerate(rows) if id(row.cells[-1][0]) == key] for key in sources}
+        order = mx.array(np.argsort(np.concatenate(list(places.values()))))
+        found = []
+        for layer in range(config.decoder_layers):
+            parts = [
+                array[layer][mx.array([rows[n].cells[-1][1] for n in places[key]])] for key, array in sources.items()
+            ]
+            found.append(parts[0] if len(parts) == 1 else mx.concatenate(parts)[order])
+        return found
+
+    def _choose(
+        self, rows: Sequence[_Row], requests: Sequence[Forward], states: mx.array, instrument: Instrument | None
+    ) -> list[Prediction]:
+        """The best pieces after states (B, R, width)."""
+        outputs = [row.output for row in rows if row.output]
+        widest = max(len(output.pieces) for output in outputs)
+        padding = [(0, widest - len(output.pieces)) for output in outputs]
+        scores = [states[number] @ output.weights for number, output in enumerate(outputs)]
+        scores = [mx.pad(row, [(0, 0), more]) if more[1] else row for row, more in zip(scores, padding, strict=True)]
+        biases = [np.pad(o.bias, more, constant_values=NO_SCORE) for o, more in zip(outputs, padding, strict=True)]
+        logits = mx.stack(scores) + mx.array(np.stack(biases)[:, None], states.dtype)
+        asked = [replace(r, banned=output.place(r.banned)) for r, output in zip(requests, outputs, strict=True)]
+        found = predict(asked, states, logits, instrument)
+        return [
+            Prediction([int(output.pieces[token]) for token in prediction.tokens], self._told(row, prediction))
+            for row, output, prediction in zip(rows, outputs, found, strict=True)
+        ]
+
+    def _instrument(self, query: mx.array, memory: Memory) -> Instrument | None:
+        match self._evidence:
+            case NextToken():
+                return ChoiceInstrument()
+            case Attention():
+                return _Alignment(self._model.attention(query, memory))
+        return None
+
+    def _told(self, row: _Row, prediction: Prediction) -> list[PassEvidence]:
+        """The evidence, in which the attended token is one of the stream's."""
+        if not isinstance(self._evidence, Attention):
+            return prediction.evidence
+        return [{"attended": row.origins[int(evidence["attended"])]} for evidence in prediction.evidence]
+
+
+@dataclass(frozen=True)
+class _Alignment:
+    """Finds the source token that the decoder's last layer looks at most; it was trained to align.
+
+    weights: (B, heads, R, S).
+    """
+
+    weights: mx.array
+    heads: Heads = ()
+
+    def read(self, hidden: mx.array, logits: mx.array, recorder: AttentionRecorder | None) -> Readings:
+        """`attended`."""
+        return {"attended": self.weights[:, 0].argmax(axis=-1).reshape(-1)}
