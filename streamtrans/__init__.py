@@ -35,3 +35,8 @@ def __getattr__(name: str) -> Any:
 
         return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module 'streamtrans' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names, those that nobody has asked for yet too."""
+    return __all__

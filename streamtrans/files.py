@@ -1,5 +1,6 @@
 """Text files: read line by line, with one wording of what is wrong, and written whole or not at all."""
 
+import glob
 import os
 import sys
 import tempfile
@@ -19,16 +20,21 @@ _START = 64
 def decoded(lines: Iterable[bytes], name: str) -> Iterator[str]:
     """The lines of a UTF-8 text, without their ends and a byte order mark; only "\\n", or "\\r\\n", ends a line.
 
+    A line without its end is the last, even where the file has grown since: what comes then belongs to that line.
     Raises DataError with `name`, the number of the line, and the byte that is not UTF-8, or for UTF-16.
     """
     for number, line in enumerate(lines, 1):
         if number == 1 and (order := utf16_order(line[:_START])):
             raise not_utf8(name, order)
+        if number == 1 and not (line := line.removeprefix(_BOM)):
+            return
         try:
-            yield (line.removeprefix(_BOM) if number == 1 else line).decode().rstrip("\r\n")
+            yield line.decode().rstrip("\r\n")
         except UnicodeDecodeError as error:
             wrong = f"byte 0x{error.object[error.start]:02x} at column {error.start + 1}"
             raise DataError(f"{name}:{number}: not UTF-8 ({wrong}); convert the file to UTF-8") from None
+        if not line.endswith(b"\n"):
+            return
 
 
 class Lines:
@@ -123,6 +129,12 @@ def refuse_input(output: Path, file: Path) -> None:
         raise UsageError(f"{output} is the input; write to another file")
 
 
+def clear_leftovers(path: Path) -> None:
+    """Remove what a process that was killed inside `write_atomically` has left beside `path`."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        left.unlink()
+
+
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write bytes, or text as UTF-8, to a temporary file beside `path` and rename it; the directory is made if need be.
 
@@ -135,7 +147,8 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         raise StreamtransError(f"{path}: cannot write: {error.strerror}") from None
     try:
         with open(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            # a name of a file that is no UTF-8 is written as JSON would escape it
+            file.write(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
         # mkstemp makes files that only their owner reads; a result is for everyone, as the user's umask says.
         umask = os.umask(0)
         os.umask(umask)

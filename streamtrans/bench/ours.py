@@ -7,8 +7,7 @@ import numpy as np
 
 from streamtrans.bench.timing import milliseconds
 from streamtrans.bench.workload import LONG_SENTENCE, Depth, K
-from streamtrans.engine.chain import Chain
-from streamtrans.engine.translator import Translator
+from streamtrans.engine.lines import Opener
 from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET
 from streamtrans.models.qwen2_streaming.model import Model
 from streamtrans.models.qwen2_streaming.panels import multiply, panels
@@ -101,7 +100,7 @@ def reencoded_word(model: Model, depth: Depth, count: int = 4) -> Iterator[float
         yield milliseconds(step)
 
 
-def session(translator: Translator | Chain, sentence: str) -> Iterator[float]:
+def session(translator: Opener, sentence: str) -> Iterator[float]:
     """A target word, over a whole sentence with its tokens, decisions and words."""
     opened = translator.session(WaitK(K))
     start = time.perf_counter()
@@ -110,7 +109,7 @@ def session(translator: Translator | Chain, sentence: str) -> Iterator[float]:
         yield (time.perf_counter() - start) * 1000 / written
 
 
-def steady(translator: Translator | Chain, sentence: str) -> Iterator[float]:
+def steady(translator: Opener, sentence: str) -> Iterator[float]:
     """A target word in the middle of a sentence, where each word read is followed by one written."""
     opened, total, written = translator.session(WaitK(K)), 0.0, 0
     for number, word in enumerate(sentence.split()[:-1], 1):
@@ -123,7 +122,7 @@ def steady(translator: Translator | Chain, sentence: str) -> Iterator[float]:
         yield total * 1000 / written
 
 
-def first_word(translator: Translator | Chain, sentence: str) -> Iterator[float]:
+def first_word(translator: Opener, sentence: str) -> Iterator[float]:
     """From the source word that allows it to the first target word."""
     opened = translator.session(WaitK(K))
     for word in sentence.split():
@@ -133,7 +132,7 @@ def first_word(translator: Translator | Chain, sentence: str) -> Iterator[float]
             return
 
 
-def live_words(translator: Translator | Chain, depth: int) -> Iterator[float]:
+def live_words(translator: Opener, depth: int) -> Iterator[float]:
     """A source word of a live stream with the model's own policy; the ten words around this many words of context."""
     opened = translator.session()
     for number, word in enumerate(LONG_SENTENCE[: depth + 5], 1):
@@ -142,13 +141,13 @@ def live_words(translator: Translator | Chain, depth: int) -> Iterator[float]:
             yield took
 
 
-def agreeing(translator: Translator | Chain, sentence: str) -> Iterator[float]:
+def agreeing(translator: Opener, sentence: str) -> Iterator[float]:
     """A source word with the policy `agree`, which looks ahead after each."""
     opened = translator.session(make_policy("agree"))
     yield milliseconds(lambda: opened.feed_line(sentence)) / len(sentence.split())
 
 
-def lines(translator: Translator | Chain, sentences: Sequence[str], batch_size: int) -> Iterator[float]:
+def lines(translator: Opener, sentences: Sequence[str], batch_size: int) -> Iterator[float]:
     """A sentence, in batches or, for 1, one after the other."""
     policy: Policy = WaitK(K)
 

@@ -13,7 +13,8 @@ from streamtrans.bench.ours import PROMPT, tokens_for
 from streamtrans.bench.timing import Case, milliseconds
 from streamtrans.bench.workload import LONG_SENTENCE, Recording
 from streamtrans.models.checkpoint_files import read_weights
-from streamtrans.models.loading import Checkpoint, model_args
+from streamtrans.models.loading import read_config
+from streamtrans.models.qwen2_streaming.model import Model
 from streamtrans.runtime import blas_threads, compute_dtype, mx
 
 
@@ -21,7 +22,7 @@ class Skipped(Exception):
     """A peer cannot be measured here; the message says why."""
 
 
-def mlx_lm_decode(checkpoint: Checkpoint) -> Callable[[int | None], Iterator[float]]:
+def mlx_lm_decode(directory: Path, ours: Model) -> Callable[[int | None], Iterator[float]]:
     """Plain decoding by mlx-lm's own Qwen2, as a case that takes the number of BLAS threads, None for all.
 
     As `mlx_lm.generate` does, the next token's pass begins before the last one's is known to Python. Raises Skipped.
@@ -31,14 +32,14 @@ def mlx_lm_decode(checkpoint: Checkpoint) -> Callable[[int | None], Iterator[flo
     from mlx_lm.models import qwen2
     from mlx_lm.models.cache import make_prompt_cache
 
-    args = model_args(checkpoint.config, checkpoint.settings)
-    model = qwen2.Model(qwen2.ModelArgs.from_dict({**checkpoint.config, "rope_theta": args.rope_theta}))
-    if "quantization" in checkpoint.config:
+    config = read_config(directory)
+    model = qwen2.Model(qwen2.ModelArgs.from_dict({**config, "rope_theta": ours.args.rope_theta}))
+    if "quantization" in config:
         raise Skipped("the checkpoint is quantised")
-    weights = {name: w.astype(compute_dtype(w.dtype)) for name, w in read_weights(checkpoint.directory).items()}
+    weights = {name: w.astype(compute_dtype(w.dtype)) for name, w in read_weights(directory).items()}
     model.load_weights(list(model.sanitize(weights).items()))
     mx.eval(model.parameters())
-    prompt = tokens_for(checkpoint.model, PROMPT)
+    prompt = tokens_for(ours, PROMPT)
 
     def decode(threads: int | None) -> Iterator[float]:
         cache = make_prompt_cache(model)
@@ -67,18 +68,23 @@ def retranslate(directory: Path, depths: Sequence[int]) -> dict[int, Case]:
     """
     if find_spec("fxtranslate") is None:
         raise Skipped("fxtranslate is not installed: pip install 'streamtrans[firefox]'")
-    import fxtranslate
-
-    kinds = ("model.*.bin", "*vocab.*.spm", "lex.*.bin")
-    weights, vocabularies, shortlist = (sorted(directory.glob(kind)) for kind in kinds)
-    files = [*weights, vocabularies[0], vocabularies[-1], *shortlist]
-    engine = fxtranslate.Translator(*(file.read_bytes() for file in files))
+    engine = native_engine(directory)
 
     def around(depth: int) -> Iterator[float]:
         for words in range(depth - 4, depth + 6):
             yield milliseconds(lambda words=words: engine.translate(" ".join(LONG_SENTENCE[:words])))  # type: ignore[misc]
 
     return {depth: lambda depth=depth: around(depth) for depth in depths}  # type: ignore[misc]
+
+
+def native_engine(directory: Path) -> Any:
+    """Firefox's own engine for the model of a directory; needs fxtranslate."""
+    import fxtranslate
+
+    kinds = ("model.*.bin", "*vocab.*.spm", "lex.*.bin")
+    weights, vocabularies, shortlist = (sorted(directory.glob(kind)) for kind in kinds)
+    files = [*weights, vocabularies[0], vocabularies[-1], *shortlist]
+    return fxtranslate.Translator(*(file.read_bytes() for file in files))
 
 
 class Transformers:

@@ -15,10 +15,11 @@ from streamtrans.bench.peers import Skipped, Transformers, mlx_lm_decode, retran
 from streamtrans.bench.process import ColdStart, cold_start, help_time
 from streamtrans.bench.timing import Case, interleave, medians, ratio, slowest
 from streamtrans.bench.workload import SENTENCES, Recording, at_depth, record
-from streamtrans.engine.chain import load_route
+from streamtrans.engine.chain import Chain, load_route
 from streamtrans.engine.qwen2 import Qwen2Executor
 from streamtrans.engine.translator import Translator
-from streamtrans.models.loading import find_model, load_checkpoint
+from streamtrans.models.loading import find_parts
+from streamtrans.models.qwen2_streaming.model import Model
 from streamtrans.models.routes import find_route
 from streamtrans.runtime import compute_dtype, describe, mx
 
@@ -40,7 +41,7 @@ class Suite:
         self._name = model
         route = find_route(model, None, None, None)
         self._translator = load_route(route)
-        self._directory = find_model(route.models[0])
+        self._directory, _ = find_parts(route.models[0])
         executor = self._translator.executor if isinstance(self._translator, Translator) else None
         self._qwen2 = executor.model if isinstance(executor, Qwen2Executor) else None
         self._against = (["mlx-lm", "reencode"] if self._qwen2 else ["fxtranslate"]) if against is None else against
@@ -127,8 +128,14 @@ class Suite:
                 self.skipped[name] = str(reason)
         return cases
 
+    @property
+    def _loaded(self) -> Model:
+        """The Qwen2, for peers that are only asked for with one."""
+        assert self._qwen2
+        return self._qwen2
+
     def _mlx_lm(self) -> dict[str, Case]:
-        decode = mlx_lm_decode(load_checkpoint(self._name))
+        decode = mlx_lm_decode(self._directory, self._loaded)
         return {"mlx-lm, 1 thread": lambda: decode(1), "mlx-lm, all threads": lambda: decode(None)}
 
     def _torch(self, stack: ExitStack) -> dict[str, Case]:
@@ -145,8 +152,7 @@ class Suite:
         }
 
     def _reencode(self) -> dict[str, Case]:
-        model = self._qwen2
-        assert model
+        model = self._loaded
         cases: dict[str, Case] = {}
         for words in DEPTHS:
             depth = at_depth(words, model.args.vocab_size)
@@ -227,8 +233,8 @@ class Suite:
         }
 
     def _parameters(self) -> int:
-        links = [self._translator] if isinstance(self._translator, Translator) else self._translator.links
-        return sum(link.executor.parameters for link in links)
+        links = self._translator.links if isinstance(self._translator, Chain) else [self._translator]
+        return sum(link.executor.parameters for link in links if isinstance(link, Translator))
 
 
 def _cpu() -> str:

@@ -1,9 +1,10 @@
 """The root of the command line: which commands there are, and the one place where errors become a line and a code."""
 
 import os
+import signal
 import sys
 import warnings
-from errno import EDQUOT, ENOSPC
+from errno import EDQUOT, EFBIG, EIO, ENOSPC
 from importlib import import_module
 from typing import Annotated, Any, NoReturn, cast
 
@@ -13,7 +14,7 @@ import typer.main
 
 from streamtrans import __version__
 from streamtrans.cli.shared.stderr import say, warn
-from streamtrans.cli.shared.streams import replace_closed_streams
+from streamtrans.cli.shared.streams import guard_streams
 from streamtrans.errors import StreamtransError, StreamtransWarning
 
 # Each command with the module of its function and its help line. A command is one file, or a folder with `command.py`,
@@ -34,6 +35,13 @@ COMMANDS = {
 
 # Commands that have commands of their own, each the function of its name in the module of its name.
 SUBCOMMANDS = {"models": ["get", "remove", "fuse", "calibrate"]}
+
+_OUTPUT_FAILS = {
+    ENOSPC: "no space left on the device",
+    EDQUOT: "no space left on the device",
+    EFBIG: "no file may be as large",
+    EIO: "the device or terminal is gone",
+}
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 _EXAMPLES = """\b
@@ -105,8 +113,14 @@ def streamtrans(
 
 def main() -> NoReturn:
     """The console script `streamtrans`."""
-    replace_closed_streams()
-    sys.exit(run(sys.argv[1:]))
+    guard_streams()
+    try:
+        code = run(sys.argv[1:])
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # threads are about to end; Ctrl-C has nothing more to interrupt
+    except KeyboardInterrupt:  # a second one, while the first was taken care of
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        code = 130
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -122,7 +136,8 @@ def _run(arguments: list[str]) -> int:
         if "_STREAMTRANS_COMPLETE" in os.environ:
             command.main(prog_name="streamtrans")  # answers the shell and exits
         for stream in (sys.stdout, sys.stderr):
-            cast(Any, stream).reconfigure(encoding="utf-8")  # as the input is, whatever the locale says
+            # as the input is, whatever the locale says; a name of a file may be no UTF-8
+            cast(Any, stream).reconfigure(encoding="utf-8", errors="backslashreplace")
         with command.make_context("streamtrans", arguments) as context:
             command.invoke(context)
         sys.stdout.flush()
@@ -137,9 +152,10 @@ def _run(arguments: list[str]) -> int:
         _drop_output()
         return 141  # as if SIGPIPE had ended us, which is what a shell expects of a pipe's left side
     except OSError as error:
-        if error.errno in (ENOSPC, EDQUOT):
+        if error.errno in _OUTPUT_FAILS:
             _drop_output()
-            return _complain(f"{error.filename or 'output'}: no space left on the device; what was written is kept", 1)
+            reason = _OUTPUT_FAILS[error.errno]
+            return _complain(f"{error.filename or 'output'}: {reason}; what was written is kept", 1)
         if error.filename is None:
             raise
         return _complain(f"{error.filename}: {error.strerror}", 1)

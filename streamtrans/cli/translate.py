@@ -70,6 +70,7 @@ def translate(
     """
     from streamtrans.cli.shared.line_run import LineRun, Pacing
     from streamtrans.cli.shared.recording import model_record
+    from streamtrans.engine.chain import load_route
     from streamtrans.evaluation.run_folder import RunFolder
     from streamtrans.ranks import Ranks
 
@@ -78,8 +79,6 @@ def translate(
     _check(file, output, resume, as_json, ranks.size)
     lines = Lines(file, limit)
     route = find_route(model, adapter, source_language, target_language)
-    from streamtrans.engine.chain import load_route
-
     translator = load_route(route, adapter, carry)
     policy = choice.policy(translator.default_policy)
     shown = not plain and (output is not None or not sys.stdout.isatty())
@@ -101,6 +100,8 @@ def _check(file: Path, output: Path | None, resume: bool, as_json: bool, ranks: 
     """Complains about what cannot go together, before anything is opened."""
     if resume and (output is None or as_json):
         raise UsageError("--resume goes on with the lines of a file: it needs -o OUT, and does not go with --json")
+    if resume and output and output.exists() and not output.is_file():
+        raise UsageError(f"{output} is not a file; --resume goes on with the lines of one")
     if str(file) == "-" and ranks > 1:
         raise UsageError("standard input cannot be split over several ranks; give a file that all of them can read")
     if output:
@@ -110,8 +111,9 @@ def _check(file: Path, output: Path | None, resume: bool, as_json: bool, ranks: 
 def _begin(run: "LineRun", configuration: dict[str, Any], resumed: Path | None) -> int:
     """Starts the run, or resumes it; gives the number of lines that are done in the output and in the log.
 
-    resumed: the output to go on with. Whatever it or the log has beyond those lines is cut off. Raises UsageError where
-    that would be all of the output, since the log has nothing of it.
+    resumed: the output to go on with. Whatever it or the log has beyond those lines is cut off, and its last line too:
+    the input may have held only half of that one then. Raises UsageError where that would be all of the output, since
+    the log has nothing of it.
     """
     if resumed is None:
         return run.begin(configuration, resume=False)
@@ -123,7 +125,8 @@ def _begin(run: "LineRun", configuration: dict[str, Any], resumed: Path | None) 
                 f"{run.folder.path} has no log of the lines in {resumed}: resume without --save-log, or run without "
                 "--resume to write both anew"
             )
-        done = run.begin(configuration, resume=True, most=len(whole)) if run.folder else len(whole)
+        most = max(0, len(whole) - 1)
+        done = run.begin(configuration, resume=True, most=most) if run.folder else most
         file.truncate(sum(map(len, whole[:done])))
     return done
 

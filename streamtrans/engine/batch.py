@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import cache
-from itertools import islice
+from itertools import chain, islice, repeat
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -27,8 +27,9 @@ BATCH_SIZE = 192
 """Lines in flight where nothing else is asked for: measured as the fastest on CPU."""
 
 GROUPS = 1 if on_gpu() else 3
+_FEW = 8  # rows of a group that are not worth dividing
 WINDOW = 2
-"""Lines are sorted by length within this many batches, the first ones within one, so that something is written soon."""
+"""Lines are sorted by length within this many batches; the first ones in smaller windows, to write something soon."""
 
 Result = tuple[int, list[Event]]
 
@@ -62,13 +63,13 @@ class BatchEngine:
                     next_line += 1
 
     def _windows(self, lines: Iterable[str]) -> "Iterator[list[_Row]]":
-        """The lines in windows of one batch, then of `WINDOW`."""
-        numbered, batches = enumerate(lines), 1
-        while window := list(islice(numbered, batches * self.batch_size)):
+        """The lines in windows of an eighth of a batch, of one, then of `WINDOW`."""
+        size, numbered = self.batch_size, enumerate(lines)
+        sizes = chain([-(-size // 8), size], repeat(WINDOW * size))
+        while window := list(islice(numbered, next(sizes))):
             rows = [_Row(number, line, self.translator, self.policy) for number, line in window]
             self.cuts += sum(row.cut for row in rows)  # now, so that a user is told before it takes long
             yield rows
-            batches = WINDOW
 
     def _finished(self, windows: "Iterator[list[_Row]]", ahead: bool) -> "Iterator[_Row]":
         """The rows as they finish.
@@ -95,7 +96,8 @@ class BatchEngine:
     def _groups(self, rows: "list[_Row]") -> "list[list[_Row]]":
         """The rows that wait, those of similar length together; threads that begin with the long ones end together."""
         rows = sorted((row for row in rows if row.waiting), key=lambda row: row.width, reverse=True)
-        size = max(1, self.batch_size // GROUPS)
+        share = max(_FEW, -(-len(rows) // GROUPS))  # of a small window, so that all threads have work
+        size = max(1, min(self.batch_size // GROUPS, share))
         return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 

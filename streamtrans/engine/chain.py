@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from streamtrans.engine.events import End, Event, Notice, Read, Write
-from streamtrans.engine.lines import LineEngine, SequentialEngine
+from streamtrans.engine.lines import LineEngine, Opener, Sentences, SequentialEngine
 from streamtrans.engine.passes import Forward, Prediction, Runner
 from streamtrans.engine.session import Session
 from streamtrans.engine.stream import Stream
@@ -26,7 +26,7 @@ from streamtrans.text.words import LineEnd, Word
 
 
 @dataclass(frozen=True)
-class Chain:
+class Chain(Sentences):
     """Translates through a language between: what `Translator` does, with two of them."""
 
     first: Translator
@@ -55,20 +55,16 @@ class Chain:
         policy = policy or self.default_policy
         if revises(policy):
             raise UsageError(f"policy {policy.name} takes words back, so that no second model can follow; take another")
-        stream = ChainedStream(*(link.stream(policy, link.executor.drafts) for link in self.links))
+        first, second = (link.stream(policy, link.executor.drafts) for link in self.links)
+        stream = ChainedStream(first, second, self.settings)
         return Session(stream, _ChainRunner(stream, [link.executor.runner(policy) for link in self.links]), clock)
 
     def lines(self, policy: Policy | None = None, batch_size: int | None = None) -> LineEngine:
         """The engine for many lines: one session after the other, whatever the batch size."""
         return SequentialEngine(self, policy)
 
-    def translate(self, sentence: str, policy: Policy | None = None) -> str:
-        """The translation of one sentence, as a stream of its words would give it."""
-        events = self.session(policy).feed_line(sentence)
-        return events[-1].text if events else ""
 
-
-def load_route(route: Route, adapter: Path | None = None, carry: bool = True) -> Translator | Chain:
+def load_route(route: Route, adapter: Path | None = None, carry: bool = True) -> Opener:
     """The translator of a route, or the chain of two; ModelError as `load`."""
     tongues = [route.source, *[HUB] * (len(route.models) - 1), route.target]
     languages = [(source, target) if source and target else None for source, target in pairwise(tongues)]
@@ -79,8 +75,9 @@ def load_route(route: Route, adapter: Path | None = None, carry: bool = True) ->
 class ChainedStream:
     """The decisions of two streams; `asking` is the one that waits for the answer to a pass, 0 or 1."""
 
-    def __init__(self, first: Stream, second: Stream):
-        self._streams = first, second
+    def __init__(self, first: Stream, second: Stream, settings: TranslationSettings):
+        """settings: of both together."""
+        self._streams, self.settings = (first, second), settings
         self._between: deque[tuple[Word | LineEnd, int]] = deque()  # for the second to read, with their delays
         self._delay = 0
         self.events: list[Event] = []
@@ -90,12 +87,6 @@ class ChainedStream:
     def policy(self) -> Policy:
         """The policy of both streams."""
         return self._streams[0].policy
-
-    @property
-    def settings(self) -> TranslationSettings:
-        """The first one's settings, with the target language of the second."""
-        first, second = (stream.settings for stream in self._streams)
-        return replace(first, target_language=second.target_language)
 
     @property
     def sentence(self) -> int:

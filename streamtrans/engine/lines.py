@@ -3,11 +3,13 @@
 `BatchEngine`, many lines in lockstep, has a file of its own.
 """
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from streamtrans.engine.events import KINDS, Event
+from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import Policy
 from streamtrans.ranks import Ranks
 
@@ -16,14 +18,30 @@ if TYPE_CHECKING:
 
 
 class Opener(Protocol):
-    """A translator: opens sessions."""
+    """Opens sessions, and engines of many lines: a translator, or a chain of two."""
+
+    @property
+    def settings(self) -> TranslationSettings:
+        """The languages and limits."""
 
     @property
     def default_policy(self) -> Policy:
         """The policy to follow where none is given."""
 
-    def session(self, policy: Policy | None = None) -> "Session":
-        """A new stream."""
+    def session(self, policy: Policy | None = None, clock: Callable[[], float] = time.perf_counter) -> "Session":
+        """A new live stream; clock: seconds."""
+
+    def lines(self, policy: Policy | None = None, batch_size: int | None = None) -> "LineEngine":
+        """The fastest engine for many lines; batch_size: lines in flight."""
+
+
+class Sentences:
+    """Gives whatever opens sessions a way to translate one sentence."""
+
+    def translate(self: Opener, sentence: str, policy: Policy | None = None) -> str:
+        """The translation of one sentence, as a stream of its words would give it."""
+        events = self.session(policy).feed_line(sentence)
+        return events[-1].text if events else ""
 
 
 class LineEngine(Protocol):

@@ -15,8 +15,8 @@ from streamtrans.engine.passes import Evidence as PassEvidence
 from streamtrans.engine.passes import Forward, Prediction, Runner, StartGroup
 from streamtrans.engine.single import predict
 from streamtrans.errors import UsageError
-from streamtrans.models.marian.files import load_vocabulary, read_marian
-from streamtrans.models.marian.model import LONGEST, NO_SCORE, MarianModel, Memory, gathered
+from streamtrans.models.marian.files import read_marian
+from streamtrans.models.marian.model import LONGEST, NO_SCORE, MarianModel, Memory, by_owner, gathered, in_order
 from streamtrans.models.marian.shortlist import Shortlist, read_shortlist
 from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder, Heads
 from streamtrans.models.settings import TranslationSettings
@@ -87,12 +87,8 @@ def load_marian(directory: Path, source: str = "", target: str = "") -> tuple[Ma
     Raises ModelError for files that are missing, damaged, or do not belong together.
     """
     files = read_marian(directory)
-    sizes = len(files.weights[files.source_embedding]), len(files.weights[files.target_embedding])
-    shared = files.source_vocabulary == files.target_vocabulary
-    source_pieces = load_vocabulary(files.source_vocabulary, sizes[0])
-    target_pieces = source_pieces if shared else load_vocabulary(files.target_vocabulary, sizes[1])
-    shortlist = read_shortlist(files.shortlist, *sizes, shared) if files.shortlist else None
-    tokenizer = PairedTokenizer(source_pieces, target_pieces, source, target)
+    shortlist = read_shortlist(files.shortlist, *files.pieces, files.shared) if files.shortlist else None
+    tokenizer = PairedTokenizer(*files.vocabularies(), source, target)
     settings = TranslationSettings(
         source_language=source or None,
         target_language=target or None,
@@ -117,7 +113,7 @@ class _Output:
     def __init__(self, executor: MarianExecutor, pieces: np.ndarray):
         self.pieces = pieces
         self.weights = executor.model.target[mx.array(pieces)].T
-        self._biases = executor.biases[pieces]
+        self.bias = self._biases = executor.biases[pieces]
 
     def narrow(self, pieces: np.ndarray) -> bool:
         """Bans all other pieces; false if some of these are not here."""
@@ -205,7 +201,6 @@ class MarianRunner:
             allowed = self._executor.allowed(row.encoded)
             if row.output is None or not row.output.narrow(allowed):
                 row.output = _Output(self._executor, allowed)
-                row.output.narrow(allowed)
         lengths = np.array([len(row.encoded) for row in rows])
         ids = np.array([row.encoded + [0] * (max(lengths) - len(row.encoded)) for row in rows])
         memory = self._model.encode(ids[:, :LONGEST], np.minimum(lengths, LONGEST))
@@ -242,16 +237,9 @@ class MarianRunner:
         config = self._model.config
         if not all(row.cells for row in rows):
             return [mx.zeros((len(rows), config.width), self._model.dtype)] * config.decoder_layers
-        sources: dict[int, list[mx.array]] = {id(row.cells[-1][0]): row.cells[-1][0] for row in rows}
-        places = {key: [number for number, row in enumerate(rows) if id(row.cells[-1][0]) == key] for key in sources}
-        order = mx.array(np.argsort(np.concatenate(list(places.values()))))
-        found = []
-        for layer in range(config.decoder_layers):
-            parts = [
-                array[layer][mx.array([rows[n].cells[-1][1] for n in places[key]])] for key, array in sources.items()
-            ]
-            found.append(parts[0] if len(parts) == 1 else mx.concatenate(parts)[order])
-        return found
+        owners, order = by_owner([row.cells[-1] for row in rows])
+        layers = range(config.decoder_layers)
+        return [in_order([cells[layer][places] for cells, places in owners], order) for layer in layers]
 
     def _choose(
         self, rows: Sequence[_Row], requests: Sequence[Forward], states: mx.array, instrument: Instrument | None

@@ -8,7 +8,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from streamtrans.engine.lines import LineEngine
+from streamtrans.engine.lines import LineEngine, Sentences
 from streamtrans.engine.passes import Executor
 from streamtrans.engine.qwen2 import Qwen2Executor
 from streamtrans.engine.session import Session
@@ -22,7 +22,7 @@ from streamtrans.text.tokenizer import Tokenizer, load_tokenizer
 
 
 @dataclass(frozen=True)
-class Translator:
+class Translator(Sentences):
     """A model, its tokenizer and its settings; one may serve many sessions, one after the other or in turn.
 
     carry: words that are no language go around the model.
@@ -36,9 +36,11 @@ class Translator:
     def session(self, policy: Policy | None = None, clock: Callable[[], float] = time.perf_counter) -> Session:
         """A new live stream, with the checkpoint's own policy unless one is given; clock: seconds.
 
-        Raises ModelError if the checkpoint lacks something that the policy needs.
+        Raises ModelError if the checkpoint lacks something that the policy needs, UsageError for what is no policy.
         """
-        policy = policy or self.default_policy
+        policy = self.default_policy if policy is None else policy
+        if isinstance(policy, type) or not hasattr(policy, "decide"):
+            raise UsageError(f"{policy!r} is not a policy; give one, such as WaitK(3)")
         return Session(self.stream(policy, self.executor.drafts), self.executor.runner(policy), clock)
 
     def lines(self, policy: Policy | None = None, batch_size: int | None = None) -> LineEngine:
@@ -61,11 +63,6 @@ class Translator:
         except UsageError as error:
             raise ModelError(f"config.json: streamtrans.policy cannot be: {error}") from error
 
-    def translate(self, sentence: str, policy: Policy | None = None) -> str:
-        """The translation of one sentence, as a stream of its words would give it."""
-        events = self.session(policy).feed_line(sentence)
-        return events[-1].text if events else ""
-
 
 def load(
     model: str | Path = "en-pt",
@@ -83,7 +80,7 @@ def load(
 
         marian, settings = load_marian(directory, *(languages or languages_of(directory) or ("", "")))
         return Translator(marian, marian.tokenizer, settings, carry)
-    checkpoint = load_checkpoint(model, adapter=adapter)
+    checkpoint = load_checkpoint(directory, adapter=adapter)
     tokenizer = load_tokenizer(checkpoint.directory, checkpoint.settings.tokenizer, checkpoint.config)
     executor = Qwen2Executor(
         checkpoint.model, checkpoint.adapter or checkpoint.directory, checkpoint.settings.alignment_heads

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamtrans.errors import DataError, UsageError
+from streamtrans.text.languages import primary
 
 QUALITY = ("BLEU", "chrF", "TER")
 COMET_MODEL = "Unbabel/wmt22-comet-da"
@@ -26,7 +27,7 @@ class Quality:
 
 def tokenizer_of(language: str) -> str:
     """sacrebleu's BLEU tokenizer for a target language: 13a unless the language needs its own."""
-    return _TOKENIZERS.get(language.split("-")[0].lower(), "13a")
+    return _TOKENIZERS.get(primary(language), "13a")
 
 
 def metric(name: str, tokenizer: str | None = "13a") -> Any:

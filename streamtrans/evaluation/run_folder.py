@@ -14,7 +14,7 @@ from streamtrans.evaluation.quality import tokenizer_of
 from streamtrans.evaluation.report import tsv
 from streamtrans.evaluation.runs import About, Run
 from streamtrans.evaluation.scores import Scores
-from streamtrans.files import write_atomically
+from streamtrans.files import clear_leftovers, write_atomically
 
 LOG = "instances.log"
 _CONFIGURATION = "configuration.json"
@@ -42,6 +42,8 @@ class RunFolder:
         """
         if self._is_log:
             raise UsageError(f"{self.log} is a file; give a folder to keep the run in")
+        for name in (LOG, _CONFIGURATION, _SCORES, _TABLE):
+            clear_leftovers(self.path / name)
         done = self._found(configuration) if resume else []
         for name in (_SCORES, _TABLE) if done else (_SCORES, _TABLE, LOG):  # an earlier run's would pass for this one's
             (self.path / name).unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from streamtrans.models.checkpoint_files import read_object, read_tensors
 from streamtrans.models.qwen2_streaming.model import Model
 
 _LOW_RANK = {"lora_a", "lora_b", "m"}  # m: the magnitudes of DoRA
+_LARGEST_RANK, _LARGEST_SCALE = 10_000, 1e6  # more than any adapter has
 
 
 def read_adapter_config(adapter: Path) -> dict[str, Any]:
@@ -50,8 +51,7 @@ def merge_adapter(model: Model, adapter: Path) -> None:
     Raises ModelError for an adapter that is unreadable, incomplete, or made for another model.
     """
     about = read_adapter_config(adapter)
-    if "lora_parameters" not in about:
-        raise ModelError(f"{adapter} is not an adapter in mlx-lm's format: its config has no lora_parameters")
+    _check_parameters(adapter, about)
     file = adapter / "adapters.safetensors"
     if not file.exists():
         raise ModelError(f"{adapter} is not an adapter: it has no adapters.safetensors")
@@ -61,8 +61,8 @@ def merge_adapter(model: Model, adapter: Path) -> None:
     unfit = f"{adapter} does not fit this model (made for {about.get('model')})"
     try:
         load_adapters(model, str(adapter))
-    except (OSError, KeyError, ValueError, RuntimeError, AttributeError, TypeError) as error:
-        reason = str(error).splitlines()[:2][-1].strip()  # the first tensor that does not fit
+    except Exception as error:  # whatever mlx-lm stumbles over in a config that it takes as it is
+        reason = (str(error).splitlines() or [repr(error)])[:2][-1].strip()  # the first tensor that does not fit
         raise ModelError(f"{unfit}: {reason}") from error
     changed = [(name, module) for name, module in model.named_modules() if "lora_a" in module]
     wanted = {f"{name}.{part}" for name, module in changed for part in _parts(module)}
@@ -71,6 +71,19 @@ def merge_adapter(model: Model, adapter: Path) -> None:
     if unknown := sorted(name for name in given - wanted if name.rpartition(".")[2] in _LOW_RANK):
         raise ModelError(f"{unfit}: {unknown[0]}{and_more(unknown)}")
     model.update_modules(tree_unflatten([(name, module.fuse()) for name, module in changed]))
+
+
+def _check_parameters(adapter: Path, about: dict[str, Any]) -> None:
+    """Raise ModelError where a config has no lora_parameters, or a rank or a scale in them that cannot be."""
+    if "lora_parameters" not in about:
+        raise ModelError(f"{adapter} is not an adapter in mlx-lm's format: its config has no lora_parameters")
+    parameters = about["lora_parameters"]
+    given = parameters if isinstance(parameters, dict) else {}
+    rank, scale = given.get("rank", 1), given.get("scale", 1)
+    if type(rank) is not int or not 1 <= rank <= _LARGEST_RANK:
+        raise ModelError(f"{adapter}: its rank must be a whole number from 1 to {_LARGEST_RANK:,}, not {rank!r}")
+    if type(scale) not in (int, float) or not abs(scale) <= _LARGEST_SCALE:
+        raise ModelError(f"{adapter}: its scale must be a number, {_LARGEST_SCALE:g} at most, not {scale!r}")
 
 
 def _parts(module: nn.Module) -> set[str]:

@@ -43,8 +43,8 @@ def _shards(index: Path) -> list[str]:
     if not isinstance(names, dict) or not names or not all(isinstance(name, str) for name in names.values()):
         raise ModelError(f"{index} is not an index of weights")
     for name in names.values():
-        if name in ("", "..") or PurePath(name).name != name:
-            raise ModelError(f"{index}: {name!r} is not the name of a file beside it")
+        if name in ("", "..") or PurePath(name).name != name or len(name) > 255 or not name.isprintable():
+            raise ModelError(f"{index}: {name[:80]!r} is not the name of a file beside it")
     return sorted(set(names.values()))
 
 

@@ -2,6 +2,8 @@
 
 import unicodedata
 
+from streamtrans.text.languages import primary
+
 _DOTTED = frozenset({"tr", "az"})
 """Languages with an i without a dot, which is another letter."""
 _ONE_CASE = frozenset({"ka"})
@@ -11,7 +13,7 @@ _TONOS = "\u0301"
 
 def upper(text: str, language: str) -> str:
     """The text in capitals: i becomes İ in Turkish, Greek loses its accents, ß becomes SS."""
-    code = language.split("-")[0].lower()
+    code = primary(language)
     if code in _ONE_CASE:
         return text
     if code in _DOTTED:
@@ -23,6 +25,6 @@ def upper(text: str, language: str) -> str:
 
 def lower(text: str, language: str) -> str:
     """The text in small letters: I becomes ı in Turkish, a Greek sigma at the end of a word ς."""
-    if language.split("-")[0].lower() in _DOTTED:
+    if primary(language) in _DOTTED:
         text = text.replace("I", "ı").replace("İ", "i")
     return text.lower()

@@ -32,7 +32,10 @@ class Utf8Decoder:
         if self._utf16:
             return "", not_utf8("the input", self._utf16) if data else None
         try:
-            return self._decoder.decode(data, final), None
+            text = self._decoder.decode(data, final)
+            if final and (mark := self._decoder.getstate()[0]):  # a part of a byte order mark, which it would forgive
+                mark.decode()
+            return text, None
         except UnicodeDecodeError as error:
             self._decoder.reset()
             byte = error.object[error.start]

@@ -40,6 +40,11 @@ _NEAR_ENOUGH, _OF_NO_USE = 7, 80
 """Distances in CLDR's terms: another region or the default script is nearer than 7, a language that helps than 80."""
 
 
+def primary(code: str) -> str:
+    """Return the part of a code that names the language, in small letters: pt for pt-BR, zh for zh-Hant."""
+    return code.split("-")[0].lower()
+
+
 def code_of(text: str) -> str:
     """Find the BCP-47 code for a name or a tag: German, pt_BR, zh-tw, deu. Raises UsageError with the nearest."""
     if code := _CODES.get(text.strip().casefold()):

@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import Any
 
 from streamtrans.errors import ModelError
-from streamtrans.text.tokenizer import LONGEST_WORD, Detokenizer, PieceDetokenizer, pieces_of
+from streamtrans.text.tokenizer import LONGEST_WORD, Detokenizer, PieceDetokenizer, are_whole, pieces_of
 from streamtrans.text.words import is_unspaced
 
 
@@ -80,7 +80,7 @@ class PairedTokenizer:
 
     def spells(self, text: str) -> bool:
         """Whether the source vocabulary has the text in pieces of whole characters."""
-        return all(token in self._whole_pieces for token in self._encode(text)) if text else True
+        return are_whole(self._encode(text), self._source_pieces)
 
     def begins_word(self, token: int) -> bool:
         """Whether the target piece has the space in front."""
@@ -97,7 +97,3 @@ class PairedTokenizer:
     @cached_property
     def _source_pieces(self) -> list[tuple[str, int]]:
         return self._pieces if self._source is self._target else pieces_of(self._source)
-
-    @cached_property
-    def _whole_pieces(self) -> frozenset[int]:
-        return frozenset(token for token, (text, _) in enumerate(self._source_pieces) if text)

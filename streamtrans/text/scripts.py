@@ -3,6 +3,8 @@
 import unicodedata
 from functools import lru_cache
 
+from streamtrans.text.languages import primary
+
 _OF_LANGUAGE = {
     "CYRILLIC": "ru uk be bg mk sr bs sh kk ky mn tg tt ba cv",
     "GREEK": "el",
@@ -52,7 +54,7 @@ def script(letter: str) -> str | None:
 @lru_cache(maxsize=64)
 def foreign_scripts(language: str) -> frozenset[str]:
     """The scripts that text in this language ("en", "zh-TW", …) does not hold; Latin is at home everywhere."""
-    code = language.split("-")[0].lower()
+    code = primary(language)
     if not code:
         return frozenset()
     return frozenset(

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from streamtrans.text.languages import primary
+
 CLOSERS = "\"'”’»›)]}」』）】〉》"
 _QUOTES = CLOSERS + "“‘«‹"
 """Which mark closes and which opens depends on the language: „Halt!“, »Halt!«, ”Halt!”."""
@@ -68,10 +70,6 @@ _SHORT = 4
 """Letters of a word that may be an abbreviation, where no list says so."""
 
 
-def _code(language: str) -> str:
-    return language.split("-")[0].lower()
-
-
 @cache
 def _titles(code: str) -> frozenset[str]:
     code = _SAME.get(code, code)
@@ -80,7 +78,7 @@ def _titles(code: str) -> frozenset[str]:
 
 def sentence_marks(language: str) -> str:
     """The characters that end a sentence of this language; in Greek, a semicolon asks."""
-    return SENTENCE_MARKS + ";" * (_code(language) == "el")
+    return SENTENCE_MARKS + ";" * (primary(language) == "el")
 
 
 def ends_sentence(word: str, language: str, first: bool = False) -> bool:
@@ -95,7 +93,7 @@ def ends_sentence(word: str, language: str, first: bool = False) -> bool:
     if bare[-1] != "." or bare.endswith(".."):
         return True
     stem = bare[:-1].lstrip(_OPENERS)
-    code = _code(language)
+    code = primary(language)
     parts = stem.split(".")
     dotted = all(part.isalpha() and len(part) <= min(2, len(parts)) for part in parts)
     ordinal = stem.isdigit() and (first or (code in _ORDINAL_DOT_LANGUAGES and len(stem) <= 2))
@@ -120,7 +118,7 @@ class SentenceEnds:
 
     def __init__(self, language: str):
         self._language = language
-        self._code = _code(language) or "en"
+        self._code = primary(language) or "en"
         self._listed = self._code in _ABBREVIATIONS
 
     def after(self, words: Sequence[str], first: bool) -> bool | None:

@@ -6,6 +6,7 @@ tells. `space_after` says which, and the engine asks for a look-ahead token only
 """
 
 import json
+from collections.abc import Iterable
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -71,7 +72,7 @@ class SentencePieceTokenizer:
         try:
             self._model = sentencepiece.SentencePieceProcessor(model_file=str(path))
         except (OSError, RuntimeError) as error:
-            raise ModelError(f"{path}: not a SentencePiece model ({error})") from error
+            raise ModelError(f"{path}: not a SentencePiece model ({' '.join(str(error).split())})") from error
         self.vocab_size: int = self._model.vocab_size()
         self.start_id: int = self._model.bos_id()
         self.end_id: int = self._model.eos_id()
@@ -100,11 +101,7 @@ class SentencePieceTokenizer:
 
     def spells(self, text: str) -> bool:
         """Whether the vocabulary has the text in pieces of whole characters."""
-        return all(token in self._whole_pieces for token in self._encode(text)) if text else True
-
-    @cached_property
-    def _whole_pieces(self) -> frozenset[int]:
-        return frozenset(token for token, (text, _) in enumerate(self.pieces) if text)
+        return are_whole(self._encode(text), self.pieces)
 
     def begins_word(self, token: int) -> bool:
         """Never: the space is a suffix."""
@@ -126,6 +123,11 @@ def pieces_of(model: Any) -> list[tuple[str, int]]:
             silent = model.is_control(i) or model.is_unknown(i)
             rows.append(("" if silent else piece.replace("▁", " "), -1))
     return rows
+
+
+def are_whole(tokens: Iterable[int], pieces: list[tuple[str, int]]) -> bool:
+    """Whether all of these tokens are pieces of whole characters: no unknown one, no single bytes."""
+    return all(pieces[token][0] for token in tokens)
 
 
 class PieceDetokenizer:
@@ -171,8 +173,10 @@ class HuggingFaceTokenizer:
         path = Path(directory) / "tokenizer.json"
         try:
             self._backend: Any = Backend.from_file(str(path))
-        except Exception as error:  # the library raises bare Exception
-            raise ModelError(f"{path}: not a tokenizer ({error})") from error
+        except BaseException as error:  # the library raises bare Exception, and a panic of its Rust is not even one
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
+            raise ModelError(f"{path}: not a tokenizer ({' '.join(str(error).split())})") from error
         self.vocab_size: int = self._backend.get_vocab_size()
         special = _special_tokens(Path(directory) / "tokenizer_config.json")
         self.end_id: int = self._id(end_id, special.get("eos_token"), path)
@@ -186,7 +190,11 @@ class HuggingFaceTokenizer:
         found = self._backend.token_to_id(token) if token else otherwise
         if found is None:
             raise ModelError(f"{path}: no end token; give eos_token_id in config.json")
-        return int(found)
+        if type(found) is not int or not 0 <= found < self.vocab_size:
+            raise ModelError(
+                f"{path}: {found!r} is no id of its {self.vocab_size} tokens; see eos_token_id in config.json"
+            )
+        return found
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, its special tokens recognised and none added."""
@@ -248,10 +256,16 @@ def _special_tokens(path: Path) -> dict[str, str]:
         return {}
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{path} cannot be read as JSON: {error}") from error
-    tokens = {name: entries.get(name) for name in ("eos_token", "bos_token")}
-    return {name: token["content"] if isinstance(token, dict) else token for name, token in tokens.items() if token}
+        tokens = {name: entries.get(name) for name in ("eos_token", "bos_token")}
+        found = {
+            name: token["content"] if isinstance(token, dict) else token for name, token in tokens.items() if token
+        }
+    except (OSError, ValueError, RecursionError, AttributeError, KeyError) as error:
+        raise ModelError(f"{path} cannot be read as the JSON of a tokenizer: {error!r}") from error
+    for name, token in found.items():
+        if not isinstance(token, str):
+            raise ModelError(f"{path}: {name} must be a string, not {token!r}")
+    return found
 
 
 def load_tokenizer(directory: str | Path, kind: str, config: dict[str, Any] | None = None) -> Tokenizer:

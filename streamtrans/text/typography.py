@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 from streamtrans.text.case import lower, upper
+from streamtrans.text.languages import primary
 
 _PLAIN = str.maketrans(
     "“”„‟«»″‘’‚‛‹›′‐‑‒―", '"""""""' + "'''''''" + "---—"
@@ -39,7 +40,7 @@ class Quotes:
     typographic ones."""
 
     def __init__(self, language: str):
-        self._marks = _MARKS.get(language.split("-")[0].lower())
+        self._marks = _MARKS.get(primary(language))
         self._quotes = self._apostrophes = False
 
     def read(self, text: str, known: Callable[[str], bool]) -> str:
@@ -76,7 +77,7 @@ class Capitals:
 
     def __init__(self, source_language: str, target_language: str):
         self._source, self._target = source_language, target_language
-        self._english = source_language.split("-")[0].lower() == "en"
+        self._english = primary(source_language) == "en"
         self._held: list[str] = []
         self._begun = False
         self._spellings: dict[str, str] = {}  # words of the capitals, by their lower case

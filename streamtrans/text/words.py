@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from streamtrans.text.clean import SequenceFilter, without_sequences
+from streamtrans.text.languages import primary
 from streamtrans.text.sentences import CLOSERS, LONGEST_END, SENTENCE_MARKS, SentenceEnds
 
 _IN_SIGHT = 8
@@ -24,7 +25,7 @@ UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th"})
 
 def is_unspaced(language: str) -> bool:
     """Whether words of this language ("zh", "pt-BR", …) are characters."""
-    return language.split("-")[0].lower() in UNSPACED_LANGUAGES
+    return primary(language) in UNSPACED_LANGUAGES
 
 
 def units(text: str, language: str) -> list[str]:

@@ -51,8 +51,13 @@ def recover(directory: Path) -> None:
 
 @contextmanager
 def replacing(file: Path) -> Iterator[Path]:
-    """The name of a new file beside the wanted one, whose place it takes when the block ends well."""
+    """The name of a new, empty file beside the wanted one, whose place it takes when the block ends well.
+
+    It is made anew, so that nobody can have put a link to another file there.
+    """
     fresh = file.with_name("new." + file.name)
+    fresh.unlink(missing_ok=True)
+    fresh.touch(exist_ok=False)
     try:
         yield fresh
         os.replace(fresh, file)

@@ -43,13 +43,16 @@ def _tensorboard(directory: Path, step: int) -> Any:
 
 
 def read_training_log(file: Path) -> list[dict[str, Any]]:
-    """The rows of a log; a last line that a kill cut short is left out."""
+    """The rows of a log up to the first line that is none, such as a last one that a kill cut short."""
     rows = []
-    for line in file.read_text(encoding="utf-8").splitlines():
+    for line in file.read_bytes().splitlines():
         try:
-            rows.append(json.loads(line))
-        except ValueError:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
             break
+        if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+            break
+        rows.append(row)
     return rows
 
 

@@ -45,7 +45,10 @@ class Progress:
             before = {"trainer": '"mlx"', **state["fixed"]}  # runs from before there was a choice
             best = math.inf if state["best"] is None else float(state["best"])
             found = cls(int(state["step"]), Position(**state["place"]), best, before, float(state.get("seconds", 0)))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            counts = [found.step, *asdict(found.place).values()]
+            if not all(type(count) is int and count >= 0 for count in counts) or not 0 <= found.seconds < math.inf:
+                raise ValueError(f"step {found.step}, {found.place}, {found.seconds} seconds")
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise DataError(f"{last} is not the state of a run of `streamtrans train` ({error!r})") from error
         refuse_changes(last, before, fixed)
         return found

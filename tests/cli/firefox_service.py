@@ -48,6 +48,15 @@ if "FAKE_ATTACHMENTS" in os.environ:
 '''
 
 
+def playing(folder, pairs, monkeypatch):
+    """Yields the service, whose environment holds meanwhile."""
+    service = FirefoxService(folder, pairs)
+    for name, value in service.environment.items():
+        monkeypatch.setenv(name, value)
+    yield service
+    service.close()
+
+
 class FirefoxService:
     """Models to get, each a file of weights, a shortlist and a vocabulary with a few bytes; `close` ends it."""
 

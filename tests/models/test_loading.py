@@ -120,12 +120,16 @@ def test_shards(tmp_path):
             load_checkpoint(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["/etc/passwd", "../model.safetensors", "a/../b.safetensors", "..", ""])
+@pytest.mark.parametrize(
+    "name", ["/etc/passwd", "../model.safetensors", "a/../b.safetensors", "..", "", "\n", "a\0b", "x" * 5000]
+)
 def test_shards_lie_beside_their_index(tmp_path, name):
     (saved(tmp_path) / "model.safetensors").rename(tmp_path.parent / "model.safetensors")
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": name}}))
-    with pytest.raises(ModelError, match="is not the name of a file beside it"):
+    with pytest.raises(ModelError, match="is not the name of a file beside it") as error:
         load_checkpoint(tmp_path)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 500
 
 
 @pytest.mark.parametrize("dtype", [mx.float32, mx.float16, mx.bfloat16])
@@ -304,6 +308,24 @@ def not_a_number(arrays):
 def test_adapters_that_are_refused(tmp_path, change, message):
     with pytest.raises(ModelError, match=message) as error:
         load_checkpoint(saved(tmp_path), adapter=adapter_for(tmp_path / "adapter", change))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"rank": 4, "scale": "4"}, "its scale must be a number, 1e\\+06 at most, not '4'"),
+        ({"rank": 4, "scale": float("nan")}, "its scale must be a number"),
+        ({"rank": 4, "scale": 2**63}, "its scale must be a number"),
+        ({"rank": 2**31, "scale": 4.0}, "its rank must be a whole number from 1 to 10,000, not 2147483648"),
+        ({"scale": 4.0, "dropout": 0.0}, "does not fit this model .*rank"),
+        ([4], "does not fit this model"),
+    ],
+)
+def test_parameters_of_an_adapter_that_cannot_be(tmp_path, parameters, message):
+    adapter = adapter_for(tmp_path / "adapter", lora_parameters=parameters)
+    with pytest.raises(ModelError, match=message) as error:
+        load_checkpoint(saved(tmp_path), adapter=adapter)
     assert "\n" not in str(error.value)
 
 

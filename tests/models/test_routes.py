@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,13 +9,6 @@ import pytest
 from streamtrans.errors import ModelError, StreamtransError, UsageError
 from streamtrans.models.embedded import ASSETS
 from streamtrans.models.routes import Route, find_route
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path / "fxtranslate" / "models"
 
 
 def put(cache, *pairs):

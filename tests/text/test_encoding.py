@@ -65,3 +65,13 @@ def test_utf16_is_never_text():
         assert text == ""
         assert "is UTF-16" in str(fault)
     assert decoder.feed(b"", final=True) == ("", None)
+
+
+@pytest.mark.parametrize("part", [b"\xef", b"\xef\xbb"])
+def test_a_part_of_a_mark_is_half_a_character(part):
+    decoder = Utf8Decoder()
+    assert decoder.feed(part) == ("", None)
+    text, fault = decoder.feed(b"", final=True)
+    assert text == ""
+    assert "not UTF-8: byte 0xef" in str(fault)
+    assert decoder.feed(b"", final=True) == ("", None)  # it is forgotten

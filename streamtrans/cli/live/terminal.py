@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from streamtrans.cli.live.display import Display, choose_display, knows_sequences
 from streamtrans.cli.live.keys import Key, KeyDecoder, Stroke
 from streamtrans.cli.live.signals import SignalInbox, have_usual_effect
-from streamtrans.cli.live.worker import Copied, Cut, Message, Opened, Task, Worker
-from streamtrans.cli.shared.stderr import COPIED, CUT
+from streamtrans.cli.live.worker import Message, Opened, Task, Warned, Worker
 from streamtrans.engine.events import Done, End, Write
 from streamtrans.text.words import is_unspaced
 
@@ -183,8 +182,8 @@ class Typing:
             self._opened, self._unspaced = True, is_unspaced(message.source_language)
             self._display.opened(message)
             self._send()
-        elif isinstance(message, Cut | Copied):
-            self._display.warn(CUT if isinstance(message, Cut) else COPIED)
+        elif isinstance(message, Warned):
+            self._display.warn(message.message)
         else:
             open_before = self._sentence_open or isinstance(message, Write)  # a sentence may begin before the next key
             self._sentence_open = open_before and not isinstance(message, End)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from streamtrans.cli.shared.stderr import InputWarnings
 from streamtrans.engine.events import Event
 from streamtrans.policies import Policy
 
@@ -38,16 +39,13 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Cut:
-    """A sentence was too long for the model and is translated in parts."""
+class Warned:
+    """Something about the input that the user should know."""
+
+    message: str
 
 
-@dataclass(frozen=True)
-class Copied:
-    """Words in a script that the source language does not use were copied."""
-
-
-Message = Event | Opened | Cut | Copied | BaseException
+Message = Event | Opened | Warned | BaseException
 
 
 class Worker:
@@ -61,6 +59,7 @@ class Worker:
         self._tasks: queue.SimpleQueue[str | Task] = queue.SimpleQueue()
         self._messages: deque[Message] = deque()
         self._ended, self._stopping = threading.Event(), False
+        self._warnings = InputWarnings()
         threading.Thread(target=self._run, daemon=True).start()
 
     def send(self, task: str | Task) -> None:
@@ -99,7 +98,6 @@ class Worker:
             self._work(session, self._tasks.get())
 
     def _work(self, session: "Session", task: str | Task) -> None:
-        cuts, foreign = session.cuts, session.foreign
         if isinstance(task, str):
             for event in session.events(task):
                 self._tell(event)
@@ -107,10 +105,7 @@ class Worker:
                     return
         else:
             self._tell(*(session.finish() if task is Task.FINISH else session.end_sentence()))
-        if session.cuts and not cuts:
-            self._tell(Cut())
-        if session.foreign and not foreign:
-            self._tell(Copied())
+        self._tell(*map(Warned, self._warnings.new(session)))
 
     def _tell(self, *messages: Message) -> None:
         if messages:

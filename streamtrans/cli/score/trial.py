@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from streamtrans.cli.shared.line_run import LineRun, Pacing
 from streamtrans.cli.shared.recording import model_record
 from streamtrans.cli.shared.stderr import InputWarnings
+from streamtrans.engine.lines import Opener
 from streamtrans.errors import DataError, UsageError
 from streamtrans.evaluation.instances import Instance
 from streamtrans.evaluation.run_folder import RunFolder
@@ -17,10 +18,6 @@ from streamtrans.files import read_parallel
 from streamtrans.models.routes import Route
 from streamtrans.policies import Policy, short_name
 from streamtrans.ranks import Ranks
-
-if TYPE_CHECKING:
-    from streamtrans.engine.chain import Chain
-    from streamtrans.engine.translator import Translator
 
 
 class Trial:
@@ -43,7 +40,7 @@ class Trial:
         self._warn = InputWarnings()
 
     @cached_property
-    def translator(self) -> "Translator | Chain":
+    def translator(self) -> Opener:
         """The model, loaded when it is first asked for."""
         from streamtrans.engine.chain import load_route
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from streamtrans.cli.shared.progress import progress
 from streamtrans.cli.shared.recording import as_instance
 from streamtrans.cli.shared.stderr import InputWarnings
-from streamtrans.engine.lines import LineEngine, SequentialEngine, SpreadEngine
+from streamtrans.engine.lines import LineEngine, Opener, SequentialEngine, SpreadEngine
 from streamtrans.evaluation.clock import WORD_MS
 from streamtrans.evaluation.instances import Instance
 from streamtrans.evaluation.quality import QUALITY, tokenizer_of
@@ -17,9 +17,7 @@ from streamtrans.evaluation.scores import Scores
 from streamtrans.policies import Policy, description_of
 
 if TYPE_CHECKING:
-    from streamtrans.engine.chain import Chain
     from streamtrans.engine.events import Event
-    from streamtrans.engine.translator import Translator
     from streamtrans.ranks import Ranks
 
 
@@ -42,7 +40,7 @@ class LineRun:
     shown: whether a bar may be drawn, called `name`.
     """
 
-    translator: "Translator | Chain"
+    translator: Opener
     policy: Policy
     ranks: "Ranks"
     name: str

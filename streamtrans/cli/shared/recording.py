@@ -63,8 +63,8 @@ def weights_digest(route: "Route", adapter: Path | None = None) -> str:
 
     digest = hashlib.sha256()
     for model in route.models:
-        directory, adapter = find_parts(model, adapter)
-        files = [adapter / "adapters.safetensors"] if adapter else []
+        directory, merged = find_parts(model, adapter)
+        files = [merged / "adapters.safetensors"] if merged else []
         for file in files + model_files(directory):
             with file.open("rb") as content:
                 while block := content.read(1 << 20):

@@ -36,9 +36,14 @@ class InputWarnings:
     def __init__(self) -> None:
         self._said: set[str] = set()
 
+    def new(self, counts: Counts) -> list[str]:
+        """The warnings that are due by these counts and were not given before."""
+        due = [message for message, count in ((CUT, counts.cuts), (COPIED, counts.foreign)) if count]
+        found = [message for message in due if message not in self._said]
+        self._said.update(found)
+        return found
+
     def __call__(self, counts: Counts) -> None:
         """Looks at the counts and warns of what is new."""
-        for message, count in ((CUT, counts.cuts), (COPIED, counts.foreign)):
-            if count and message not in self._said:
-                self._said.add(message)
-                warn(message)
+        for message in self.new(counts):
+            warn(message)

@@ -1,9 +1,10 @@
-"""Standard streams that were closed by whoever started us."""
+"""Standard streams that were closed by whoever started us, or that fail later."""
 
+import contextlib
 import io
 import os
 import sys
-from typing import Any
+from typing import Any, cast
 
 from streamtrans.errors import StreamtransError
 
@@ -21,10 +22,25 @@ class ClosedOutput(io.TextIOBase):
         """Changes nothing."""
 
 
-def replace_closed_streams() -> None:
+class LenientErrors(io.TextIOWrapper):
+    """A standard error that may be full, or a terminal that is gone: what cannot be told there stops nothing."""
+
+    def write(self, text: str) -> int:
+        """Writes what can be written."""
+        with contextlib.suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flushes what can be flushed."""
+        with contextlib.suppress(OSError):
+            super().flush()
+
+
+def guard_streams() -> None:
     """Keeps the descriptors 0 to 2 from being given to files, and output from going where it does not belong.
 
-    Standard input stays None; standard output becomes a `ClosedOutput`, and errors go nowhere.
+    A closed standard input stays None; a closed standard output becomes a `ClosedOutput`, and errors go nowhere.
     """
     for descriptor in range(3):
         try:
@@ -35,3 +51,4 @@ def replace_closed_streams() -> None:
         sys.stdout = ClosedOutput()
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = LenientErrors(cast(Any, sys.stderr).detach(), "utf-8", "backslashreplace", line_buffering=True)

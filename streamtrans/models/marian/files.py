@@ -66,6 +66,24 @@ class MarianFiles:
     target_vocabulary: Path
     shortlist: Path | None = None
 
+    @property
+    def pieces(self) -> tuple[int, int]:
+        """The sizes of the vocabularies, source's and target's, as the weights have them."""
+        return len(self.weights[self.source_embedding]), len(self.weights[self.target_embedding])
+
+    @property
+    def shared(self) -> bool:
+        """Whether both sides have one vocabulary."""
+        return self.source_vocabulary == self.target_vocabulary
+
+    def vocabularies(self) -> tuple[Any, Any]:
+        """The SentencePiece processors of source and target, one and the same if shared.
+
+        Raises ModelError as `load_vocabulary`.
+        """
+        source = load_vocabulary(self.source_vocabulary, self.pieces[0])
+        return source, source if self.shared else load_vocabulary(self.target_vocabulary, self.pieces[1])
+
 
 def read_marian(directory: Path) -> MarianFiles:
     """Reads a directory with `model.*.bin` and `vocab.*.spm`, or `srcvocab.*.spm` with `trgvocab.*.spm`.

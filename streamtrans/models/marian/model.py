@@ -6,10 +6,12 @@ The encoder sees all of the source, so it reads a source that has grown anew; th
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 
 from streamtrans.models.marian.files import MarianFiles
+from streamtrans.models.marian.positions import sinusoids
 from streamtrans.runtime import compute_dtype, mx
 
 LONGEST = 1024
@@ -35,25 +37,36 @@ class Memory:
 
 def gathered(places: Sequence[tuple[Memory, int]]) -> Memory:
     """The memory of sources that stand in others, each with its row there."""
-    memories = {id(memory): memory for memory, _ in places}
-    if len(memories) == 1:
-        (memory,) = memories.values()
-        rows = [row for _, row in places]
-        if rows == list(range(len(memory.lengths))):
-            return memory
-    numbers = {key: [n for n, (memory, _) in enumerate(places) if id(memory) == key] for key in memories}
-    order = np.argsort(np.concatenate(list(numbers.values())))
-    rows_of = {key: mx.array([places[n][1] for n in found]) for key, found in numbers.items()}
-    width = max(int(memory.lengths[row]) for memory, row in places)
+    first = places[0][0]
+    lengths = np.array([memory.lengths[row] for memory, row in places])
+    if all(memory is first for memory, _ in places) and [row for _, row in places] == list(range(len(first.lengths))):
+        return first
+    width = int(lengths.max())
+    owners, order = by_owner(places)
 
     def whole(layer: int, part: int) -> mx.array:
-        parts = [memory.layers[layer][part][rows_of[key], :, :width] for key, memory in memories.items()]
-        parts = [mx.pad(array, [(0, 0), (0, 0), (0, width - array.shape[2]), (0, 0)]) for array in parts]
-        return mx.concatenate(parts)[mx.array(order)]
+        parts = [memory.layers[layer][part][rows, :, :width] for memory, rows in owners]
+        return in_order([mx.pad(p, [(0, 0), (0, 0), (0, width - p.shape[2]), (0, 0)]) for p in parts], order)
 
-    layers = range(len(places[0][0].layers))
-    lengths = np.array([memory.lengths[row] for memory, row in places])
-    return Memory([(whole(layer, 0), whole(layer, 1)) for layer in layers], lengths)
+    return Memory([(whole(layer, 0), whole(layer, 1)) for layer in range(len(first.layers))], lengths)
+
+
+T = TypeVar("T")
+
+
+def by_owner(places: Sequence[tuple[T, int]]) -> tuple[list[tuple[T, mx.array]], mx.array]:
+    """Puts places of results of whole batches together: each result with the rows that are wanted of it, and the order
+    that brings these, result after result, back into the order of the places."""
+    numbers: dict[int, list[int]] = {}
+    for number, (owner, _) in enumerate(places):
+        numbers.setdefault(id(owner), []).append(number)
+    owners = [(places[some[0]][0], mx.array([places[number][1] for number in some])) for some in numbers.values()]
+    return owners, mx.array(np.argsort(np.concatenate(list(numbers.values()))))
+
+
+def in_order(parts: list[mx.array], order: mx.array) -> mx.array:
+    """The rows of parts from `by_owner`, in the order of the places."""
+    return parts[0] if len(parts) == 1 else mx.concatenate(parts)[order]
 
 
 def _mask(lengths: np.ndarray, width: int, dtype: mx.Dtype) -> mx.array | None:
@@ -76,7 +89,7 @@ class MarianModel:
         self.target = mx.concatenate([pieces, start])
         self.source = self.target if shared else mx.array(files.weights.pop(files.source_embedding)).astype(self.dtype)
         self.w = self._joined(files.weights)
-        self.positions = mx.array(_sinusoids(LONGEST, config.width)).astype(self.dtype)
+        self.positions = mx.array(sinusoids(LONGEST, config.width)).astype(self.dtype)
         mx.eval(self.w, self.target, self.source, self.positions)
 
     def _joined(self, weights: dict[str, np.ndarray]) -> dict[str, mx.array]:
@@ -211,11 +224,3 @@ class _Places:
     def spread(self, x: mx.array) -> mx.array:
         """The tokens (N, …) in their rows, (B, T, …)."""
         return (x if self.whole else x[self._spread]).reshape(*self.valid.shape, *x.shape[1:])
-
-
-def _sinusoids(length: int, width: int) -> np.ndarray:
-    """Position embeddings (length, width): sines in the first half, cosines in the second."""
-    half = width // 2
-    rates = np.exp(np.arange(half) * -(np.log(10000.0) / max(1, half - 1)))
-    angles = np.arange(length)[:, None] * rates
-    return np.concatenate([np.sin(angles), np.cos(angles)], 1).astype(np.float32)

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from streamtrans.errors import UsageError
-from streamtrans.models.marian.files import MarianFiles, load_vocabulary, read_marian
+from streamtrans.models.marian.files import MarianFiles, read_marian
+from streamtrans.models.marian.positions import sinusoids
 from streamtrans.training.pytorch import F, chosen_device, torch
 
 BATCH_TOKENS = {"cpu": 2048, "cuda": 262_144, "mps": 65_536}
@@ -31,9 +30,7 @@ class MarianTeacher:
     def __init__(self, directory: Path, device: str = "auto"):
         self.device = chosen_device(device)
         files = read_marian(directory)
-        source, target = files.weights[files.source_embedding], files.weights[files.target_embedding]
-        self.source = load_vocabulary(files.source_vocabulary, len(source))
-        self.target = load_vocabulary(files.target_vocabulary, len(target))
+        self.source, self.target = files.vocabularies()
         self.chunk = CHUNK[self.device.type]
         self.model = TorchMarian(files, self.device, self.target.eos_id(), self.target.unk_id())
         self._batch_tokens = BATCH_TOKENS[self.device.type]
@@ -81,15 +78,8 @@ class TorchMarian:
         self.dtype = torch.float32 if device.type == "cpu" else torch.float16
         self.w = {name: torch.from_numpy(array).to(device, self.dtype) for name, array in files.weights.items()}
         self.source, self.target = self.w[files.source_embedding], self.w[files.target_embedding]
-        self.positions = self._sinusoids(int(_LONGEST * _LONGER) + _ROOM)
-
-    def _sinusoids(self, length: int) -> Any:
-        """Position embeddings (length, width): sines in the first half, cosines in the second."""
-        half = self.config.width // 2
-        rates = np.exp(np.arange(half) * -(np.log(10000.0) / max(1, half - 1)))
-        angles = np.arange(length)[:, None] * rates
-        table = np.concatenate([np.sin(angles), np.cos(angles)], 1)
-        return torch.from_numpy(table).to(self.device, self.dtype)
+        length = int(_LONGEST * _LONGER) + _ROOM
+        self.positions = torch.from_numpy(sinusoids(length, self.config.width)).to(self.device, self.dtype)
 
     def translate(self, ids: Sequence[Sequence[int]]) -> list[list[int]]:
         """The best target tokens, greedily, for rows of source tokens that end with the end mark."""

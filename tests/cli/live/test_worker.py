@@ -3,7 +3,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from streamtrans.cli.live.worker import Copied, Cut, Opened, Task, Worker
+from streamtrans.cli.live.worker import Opened, Task, Warned, Worker
+from streamtrans.cli.shared.stderr import COPIED, CUT
 from streamtrans.engine.events import Done, End, Write
 from streamtrans.policies import WaitK
 
@@ -52,7 +53,7 @@ def test_a_worker_answers_in_order():
         worker.send(task)
     opened, *messages = collect(worker, woken, Done)
     assert opened == Opened("en", "", FakeSession.policy)
-    assert [getattr(message, "text", message) for message in messages] == ["a", "b", ".", Cut(), "ab.", "ab.", ""]
+    assert [getattr(message, "text", message) for message in messages] == ["a", "b", ".", Warned(CUT), "ab.", "ab.", ""]
     worker.stop()
 
 
@@ -62,7 +63,7 @@ def test_a_worker_tells_once_of_words_that_were_copied():
     for task in ("aж", "ж", Task.FINISH):
         worker.send(task)
     _, *messages = collect(worker, woken, Done)
-    assert [message for message in messages if isinstance(message, Copied)] == [Copied()]
+    assert [message for message in messages if isinstance(message, Warned)] == [Warned(COPIED)]
     worker.stop()
 
 

@@ -15,18 +15,14 @@ import pytest
 from processes import COMMAND, TIMEOUT, run, start
 
 pytest.importorskip("fxtranslate", reason="fxtranslate is not installed")
-from firefox_service import FirefoxService
+from firefox_service import playing
 
 MODELS = [("en", "de"), ("de", "en"), ("es", "en"), ("en", "ru"), ("en", "ta")]
 
 
 @pytest.fixture
 def service(tmp_path, monkeypatch):
-    found = FirefoxService(tmp_path, MODELS)
-    for name, value in found.environment.items():
-        monkeypatch.setenv(name, value)
-    yield found
-    found.close()
+    yield from playing(tmp_path, MODELS, monkeypatch)
 
 
 def one_line(done, code):

