@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """How well an endless stream is translated: sentences as one line without case, punctuation or end, against one a line.
 
-usage: measure_endless.py SOURCE REFERENCE [--limit N] [--punctuated] [--segmenter omnisteval] [--output FOLDER]
+usage: measure_endless.py SOURCE REFERENCE [--limit N] [--punctuated] [--segmenter omnisteval]
+       [--model MODEL] [--output FOLDER] [--live OPTION ...]
 
 The line goes through `streamtrans live --json` with its defaults. What it writes is divided among the references so
 that the fewest words differ, as mwerSegmenter does, and scored with sacreBLEU; `--segmenter omnisteval` divides it with
@@ -19,7 +20,6 @@ from pathlib import Path
 import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 
-from streamtrans.engine.batch import BatchEngine
 from streamtrans.engine.translator import load
 
 EDGES = ".,;:!?…\"“”'‘’()[]{}«»-–—/"
@@ -122,6 +122,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int)
     parser.add_argument("--punctuated", action="store_true", help="leave case and punctuation as they are")
     parser.add_argument("--segmenter", choices=["minimum-error", "omnisteval"], default="minimum-error")
+    parser.add_argument("--model", default="en-pt", help="a name, a directory, or a Hub id")
     parser.add_argument("--output", type=Path, help="keep the shares and the events in this folder")
     parser.add_argument("--live", nargs=argparse.REMAINDER, default=[], help="options for live, last")
     options = parser.parse_args()
@@ -130,12 +131,13 @@ def main() -> None:
     )
     lines = [line.split() if options.punctuated else spoken(line) for line in sources]
     words = [word for line in lines for word in line]
-    events = streamed(words, options.live)
+    events = streamed(words, ["--model", options.model, *options.live])
     said = [event["text"] for event in events if event["type"] == "write"]
     divide = omnisteval_ends if options.segmenter == "omnisteval" else minimum_error_ends
     ends = divide([line.split() for line in references], said)
     shares = [" ".join(said[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
-    alone = [events[-1].text for _, events in BatchEngine(load()).translate([" ".join(line) for line in lines])]
+    translator = load(options.model)
+    alone = [events[-1].text for _, events in translator.lines().translate([" ".join(line) for line in lines])]
     read = [event["text"] for event in events if event["type"] == "read"]
     print(f"source words: {len(words)}, read: {len(read)}{'' if read == words else ' OTHERS'}; written: {len(said)}")
     print(f"sentences: {len(lines)}; end events: {sum(e['type'] == 'end' for e in events)}")

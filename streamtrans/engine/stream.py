@@ -110,7 +110,7 @@ class Stream:
                 if self._sentence_too_long:
                     self._end_sentence(len(self.source))
                 self._begin_segment()
-            if self.source:
+            if self.source or not self.endless:  # it may have ended already, for its length
                 self._end_sentence(len(self.source))
             self._begin_sentence()
 
