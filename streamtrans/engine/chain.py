@@ -135,8 +135,10 @@ class ChainedStream:
         """Passes on the words that were read and written in the end; those between become source."""
         first, second = self._streams
         for event in first.events:
-            if isinstance(event, Read | Notice):
+            if isinstance(event, Read):
                 self.events.append(event)
+            elif isinstance(event, Notice):
+                self.events.append(replace(event, index=len(second.target)))
             elif isinstance(event, Write):
                 self._between.append((Word(event.text), event.delay))
             elif isinstance(event, End):

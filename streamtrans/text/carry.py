@@ -159,7 +159,10 @@ class Carrier:
 
         Gives the words to show for each original among it that never came back.
         """
-        seen = {_digits(number) for number in _NUMBER.findall(text)}
+        self._capitals.leave(text)
+        small = text.lower()
+        self._names = {name: original for name, original in self._names.items() if name.lower() in small}
+        seen = {_digits(number) for word in (text, *self._capitals.held) for number in _NUMBER.findall(word)}
         gone = {number: carried for number, carried in self._carried.items() if number not in seen}
         lost = [carried.original for number, carried in gone.items() if number not in self._output.back]
         self._carried = {number: carried for number, carried in self._carried.items() if number in seen}

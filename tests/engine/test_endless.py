@@ -3,13 +3,16 @@
 from dataclasses import replace
 
 import pytest
+from firefox_models import real_models, vocabulary, write_model
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from streamtrans.engine.chain import Chain
 from streamtrans.engine.passes import Prediction
 from streamtrans.engine.segment import HARD_LIMIT, PATIENCE, TOKENS_PER_WORD
 from streamtrans.engine.session import Session
-from streamtrans.engine.stream import LONGEST_SENTENCE, Stream
+from streamtrans.engine.stream import LONGEST_SENTENCE, MAX_SOURCE_WORD_TOKENS, Stream
+from streamtrans.engine.translator import load
 from streamtrans.policies import Agree, Confident, Learned, Retranslate, WaitK
 
 SPEECH = (
@@ -19,6 +22,7 @@ SPEECH = (
     "leaves in ten minutes from the last platform please have your tickets ready she told the police that she had "
     "seen nothing because she was asleep at that time many people were waiting in front of the hospital"
 ).split()
+NAMES = "chov irmão rio governo segunda eleições fronteira capital lisboa plataforma polícia hospital".split()
 POLICIES = [WaitK(1), WaitK(3), WaitK(float("inf")), Learned(0.05), Confident(0.6), Agree(2), Retranslate(1)]
 word = st.text("abcdé.,", min_size=1, max_size=5)
 
@@ -73,20 +77,37 @@ def test_sentences_end_where_the_model_ends_them(speech):
     assert " ".join(text for _, text in found).split() == [e.text for e in events if e.type == "write"]
 
 
-def test_what_is_said_is_translated_from_the_first_to_the_last(speech):
-    events, _ = speech
-    text = " ".join(e.text for e in events if e.type == "write").lower()
-    names = "chov irmão rio governo segunda eleições fronteira capital lisboa plataforma polícia hospital".split()
-    assert sum(name in text for name in names) >= len(names) - 1
+def text_of(events):
+    return " ".join(e.text for e in events if e.type == "write").lower()
 
 
-def test_the_last_word_is_never_far(speech):
-    events, _ = speech
+def longest_silence(events):
+    """Source words read in a row without a target word."""
     silence = longest = 0
     for event in events:
         silence = 0 if event.type == "write" else silence + (event.type == "read")
         longest = max(longest, silence)
-    assert longest <= 10
+    return longest
+
+
+def test_what_is_said_is_translated_from_the_first_to_the_last(speech):
+    events, _ = speech
+    assert sum(name in text_of(events) for name in NAMES) >= len(NAMES) - 1
+
+
+def test_the_last_word_is_never_far(speech):
+    events, _ = speech
+    assert longest_silence(events) <= 10
+
+
+def test_a_real_firefox_model_translates_from_the_first_to_the_last():
+    """It writes no full stops where it reads none: its window moves on, and it is not cut."""
+    session = load(real_models()["en-pt"]).session()
+    events = session.feed(" ".join(SPEECH) + "\n")
+    assert session.cuts == 0
+    assert [word for source, _ in sentences_of(events) for word in source] == SPEECH
+    assert sum(name in text_of(events) for name in NAMES) >= len(NAMES) - 1
+    assert longest_silence(events) <= 10
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -184,3 +205,52 @@ def test_what_goes_around_the_model_survives_windows(en_pt):
     said = [e.text for e in session.feed(" ".join(words) + "\n") if e.type == "write"]
     assert sum("https://example.com/a?b=1" in text for text in said) == 1
     assert sum("{name}" in text for text in said) == 1
+
+
+@pytest.fixture(scope="module")
+def firefox(tmp_path_factory):
+    """Two small random models in a row, with a limit of 24 words."""
+    vocabularies = [vocabulary([" ".join(SPEECH[start::3])] * 20) for start in range(3)]
+    found = []
+    for number in range(2):
+        directory = tmp_path_factory.mktemp("firefox")
+        write_model(directory, "tiny", vocabularies[number : number + 2], seed=number)
+        model = load(directory, languages=("en", "pt"))
+        found.append(replace(model, settings=replace(model.settings, max_source_words=24)))
+    return found
+
+
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(words=st.lists(st.sampled_from(SPEECH), min_size=15, max_size=60), policy=st.sampled_from(POLICIES))
+def test_firefox_models_have_windows_too(firefox, words, policy):
+    if isinstance(policy, Learned):
+        return
+    model = firefox[0]
+    runner = Watched(model.executor.runner(policy))
+    session = Session(model.stream(policy, model.executor.drafts), runner)
+    found = sentences_of(session.feed(" ".join(words) + "\n"))
+    assert [word for source, _ in found for word in source] == words
+    assert max(len(source) for source, _ in found) <= (LONGEST_SENTENCE + HARD_LIMIT) * 24 + 1
+    assert runner.most_source <= TOKENS_PER_WORD * 24 + MAX_SOURCE_WORD_TOKENS + 2
+
+
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(words=st.lists(st.sampled_from([*SPEECH, "um"]), min_size=1, max_size=60), data=st.data())
+def test_a_chain_ends_the_sentences_of_its_first_model(firefox, words, data):
+    policy = data.draw(st.sampled_from(POLICIES[:3]))
+    alone, chained = firefox[0].session(policy), Chain(*firefox).session(policy)
+    text = " ".join(words) + "\n"
+    first, both = alone.feed(text), chained.feed(text)
+    ends = [[(e.sentence, e.delay) for e in events if e.type == "end"] for events in (first, both)]
+    assert ends[0] == ends[1]
+    assert [word for source, _ in sentences_of(both) for word in source] == words
+    assert " ".join(e.text for e in both if e.type == "write") == " ".join(t for _, t in sentences_of(both) if t)
+
+
+def test_a_word_that_is_a_syllable_over_and_over_takes_few_passes(en_pt):
+    policy = en_pt.default_policy
+    runner = Watched(en_pt.executor.runner(policy))
+    session = Session(en_pt.stream(policy, en_pt.executor.drafts), runner)
+    session.feed("getting" * 60 + "\n")
+    assert runner.passes <= 2 * MAX_SOURCE_WORD_TOKENS
+    assert runner.most_source <= MAX_SOURCE_WORD_TOKENS + 1
