@@ -145,6 +145,10 @@ class _Row:
     memory: tuple[Memory, int] | None = None
     cells: list[tuple[list[mx.array], int]] = field(default_factory=list)
 
+    def restart(self) -> None:
+        """Begins another segment."""
+        self.source, self.target, self.encoded, self.cells = [], [], [], []
+
     def forget(self, target_tokens: int) -> None:
         """Takes back the last tokens of the target."""
         if target_tokens:
@@ -172,7 +176,7 @@ class MarianRunner:
         answers: dict[int, Prediction] = {}
         for row, request in zip(self._rows, requests, strict=True):
             if request.fresh:
-                row.source, row.target = [], []
+                row.restart()
             row.forget(request.take_back)
             row.source += request.source
         grown = [number for number, request in enumerate(requests) if request.source]
@@ -186,25 +190,31 @@ class MarianRunner:
         return [answers[number] for number in range(len(requests))]
 
     def _encode(self, rows: Sequence[_Row]) -> None:
-        """Encodes sources anew, after which the cells have all of the target to read.
+        """Encodes sources anew if they have changed, after which the cells have all of the target to read.
 
         At the end of a source that is not finished stands the end mark, as if it were, for policies that compare
         translations of what there is; nothing, for policies that write on.
         """
-        tokenizer = self._executor.tokenizer
+        tokenizer, changed = self._executor.tokenizer, []
         for row in rows:
             finished = row.source[-1] == tokenizer.end_id
-            row.encoded, row.origins = tokenizer.joined(row.source[:-1] if finished else row.source)
-            if finished or self._shows_end or not row.encoded:
-                row.encoded.append(tokenizer.end_id)
+            encoded, row.origins = tokenizer.joined(row.source[:-1] if finished else row.source)
+            if finished or self._shows_end or not encoded:
+                encoded.append(tokenizer.end_id)
                 row.origins.append(len(row.source) - finished)
+            if encoded != row.encoded:  # else the source has ended where it was taken to end
+                row.encoded = encoded
+                changed.append(row)
+        if not changed:
+            return
+        for row in changed:
             allowed = self._executor.allowed(row.encoded)
             if row.output is None or not row.output.narrow(allowed):
                 row.output = _Output(self._executor, allowed)
-        lengths = np.array([len(row.encoded) for row in rows])
-        ids = np.array([row.encoded + [0] * (max(lengths) - len(row.encoded)) for row in rows])
+        lengths = np.array([len(row.encoded) for row in changed])
+        ids = np.array([row.encoded + [0] * (max(lengths) - len(row.encoded)) for row in changed])
         memory = self._model.encode(ids[:, :LONGEST], np.minimum(lengths, LONGEST))
-        for number, row in enumerate(rows):
+        for number, row in enumerate(changed):
             row.memory, row.cells = (memory, number), []
 
     def _output(self, source: Sequence[int]) -> _Output:
@@ -247,16 +257,19 @@ class MarianRunner:
         """The best pieces after states (B, R, width)."""
         outputs = [row.output for row in rows if row.output]
         widest = max(len(output.pieces) for output in outputs)
-        padding = [(0, widest - len(output.pieces)) for output in outputs]
-        scores = [states[number] @ output.weights for number, output in enumerate(outputs)]
-        scores = [mx.pad(row, [(0, 0), more]) if more[1] else row for row, more in zip(scores, padding, strict=True)]
-        biases = [np.pad(o.bias, more, constant_values=NO_SCORE) for o, more in zip(outputs, padding, strict=True)]
-        logits = mx.stack(scores) + mx.array(np.stack(biases)[:, None], states.dtype)
+        biases = np.full((len(rows), 1, widest), NO_SCORE, np.float32)
+        scores = []
+        for number, output in enumerate(outputs):
+            size = len(output.pieces)
+            biases[number, 0, :size] = output.bias
+            found = states[number] @ output.weights
+            scores.append(mx.pad(found, [(0, 0), (0, widest - size)]) if size < widest else found)
+        logits = mx.stack(scores) + mx.array(biases, states.dtype)
         asked = [replace(r, banned=output.place(r.banned)) for r, output in zip(requests, outputs, strict=True)]
-        found = predict(asked, states, logits, instrument)
+        predictions = predict(asked, states, logits, instrument)
         return [
             Prediction([int(output.pieces[token]) for token in prediction.tokens], self._told(row, prediction))
-            for row, output, prediction in zip(rows, outputs, found, strict=True)
+            for row, output, prediction in zip(rows, outputs, predictions, strict=True)
         ]
 
     def _instrument(self, query: mx.array, memory: Memory) -> Instrument | None:

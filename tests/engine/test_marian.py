@@ -143,6 +143,25 @@ def test_what_stands_at_the_end_of_an_unfinished_source(translator, monkeypatch)
         assert all(ids.count(end) <= 1 for ids in encoded)
 
 
+def test_a_source_that_ends_where_it_was_taken_to_end_is_not_encoded_again(translator, monkeypatch):
+    """A line that ends late costs nothing; the same line again is another segment all the same."""
+    session, texts = translator.session(make_policy("agree")), []
+    encoded, encode = [], MarianModel.encode
+
+    def counted(model, ids, lengths):
+        encoded.extend(lengths)
+        return encode(model, ids, lengths)
+
+    monkeypatch.setattr(MarianModel, "encode", counted)
+    for _ in range(2):
+        session.feed("the cat sat ")
+        before = len(encoded)
+        texts.append([event.text for event in session.feed("\n") if event.type == "end"])
+        assert len(encoded) == before == 3 * len(texts)
+    assert texts[0] == texts[1]
+    assert texts[0] == [translator.translate("the cat sat", make_policy("wait-k", k=inf))]
+
+
 def test_a_policy_that_needs_a_calibrated_checkpoint_is_refused(translator):
     with pytest.raises(UsageError, match="policy learned needs a calibrated checkpoint; take agree or wait-k"):
         translator.session(make_policy("learned"))

@@ -157,25 +157,20 @@ class MarianModel:
         return table[tokens] * self.config.width**0.5 + self.positions[at]
 
     def _averages(self, both: mx.array, at: str, cell: mx.array, keep: mx.array | None) -> mx.array:
-        """The gated averages c_t = f_t·c_{t−1} + (1 − f_t)·x_t, (B, T, width), by doubling: log2 T steps.
+        """The gated averages c_t = f_t·c_{t−1} + (1 − f_t)·x_t, (B, T, width).
 
         both: what f and x are made of, (B, T, 2·width). keep: bool (B, T, 1); where false, the cell stays.
         """
-        width, length = self.config.width, both.shape[1]
+        width = self.config.width
         forget = mx.sigmoid(both[..., :width] + self.w[f"{at}_bf"])
         x = (1 - forget) * both[..., width:]
         if keep is not None:
             forget, x = mx.where(keep, forget, 1), mx.where(keep, x, 0)
-        first = x[:, :1] + forget[:, :1] * cell[:, None]
-        if length == 1:
-            return first
-        x = mx.concatenate([first, x[:, 1:]], axis=1)
-        step = 1
-        while step < length:
-            x = mx.concatenate([x[:, :step], x[:, step:] + forget[:, step:] * x[:, :-step]], axis=1)
-            forget = mx.concatenate([forget[:, :step], forget[:, step:] * forget[:, :-step]], axis=1)
-            step *= 2
-        return x
+        cell, after = cell[:, None], []
+        for keeps, takes in zip(*(mx.split(part, both.shape[1], axis=1) for part in (forget, x)), strict=True):
+            cell = takes + keeps * cell
+            after.append(cell)
+        return mx.concatenate(after, axis=1)
 
     def attention(self, query: mx.array, memory: Memory) -> mx.array:
         """The weights (B, heads, T, S) that queries of the last layer give to the source tokens."""
