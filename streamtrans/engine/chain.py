@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from streamtrans.engine.events import End, Event, Read, Write
+from streamtrans.engine.events import End, Event, Notice, Read, Write
 from streamtrans.engine.lines import LineEngine, Opener, Sentences, SequentialEngine
 from streamtrans.engine.passes import Forward, Prediction, Runner
 from streamtrans.engine.session import Session
@@ -94,6 +94,15 @@ class ChainedStream:
         return self._streams[1].sentence
 
     @property
+    def endless(self) -> bool:
+        """Whether the first one's input is a stream; the second one's is divided by the first."""
+        return self._streams[0].endless
+
+    @endless.setter
+    def endless(self, value: bool) -> None:
+        self._streams[0].endless = value
+
+    @property
     def cuts(self) -> int:
         """The number of times the input of either was cut."""
         return sum(stream.cuts for stream in self._streams)
@@ -128,6 +137,8 @@ class ChainedStream:
         for event in first.events:
             if isinstance(event, Read):
                 self.events.append(event)
+            elif isinstance(event, Notice):
+                self.events.append(replace(event, index=len(second.target)))
             elif isinstance(event, Write):
                 self._between.append((Word(event.text), event.delay))
             elif isinstance(event, End):

@@ -44,9 +44,18 @@ class Revise(Event):
 
 
 class End(Event):
-    """A sentence is complete: `text` is its translation, `index` its number of target words."""
+    """A sentence is complete: `text` is its translation, `index` its number of target words, `delay` of source words.
+
+    Source words read beyond these belong to the next sentence: where input runs on, an end is seen only afterwards.
+    """
 
     type = "end"
+
+
+class Notice(Event):
+    """The model went astray: `text` says how, as `engine.guards` explains it; `index` words were written by then."""
+
+    type = "notice"
 
 
 class Done(Event):
@@ -55,4 +64,4 @@ class Done(Event):
     type = "done"
 
 
-KINDS: dict[str, type[Event]] = {kind.type: kind for kind in (Read, Write, Revise, End, Done)}
+KINDS: dict[str, type[Event]] = {kind.type: kind for kind in (Read, Write, Revise, End, Notice, Done)}

@@ -1,6 +1,24 @@
-"""Guards against loops, which language models fall into when they are lost."""
+"""Guards against what language models do when they are lost, each with the name that its `Notice` bears.
+
+`LOOP`: the next word would have gone on in a loop, and another one was taken. `LONG`: the target has as many words as
+is allowed for its source, and was stopped. `SHORT`: it ended early. `COPY`: it repeats the source.
+"""
 
 from collections.abc import Sequence
+
+LOOP, LONG, SHORT, COPY = "loop", "long", "short", "copy"
+
+SHORTEST_SOURCE = 8
+"""Words from which a target may be called too short."""
+
+LEAST_WORDS = 0.25
+"""Target words per source word, below which it is."""
+
+SHORTEST_COPY = 4
+"""Words."""
+
+COPIED = 0.8
+"""The share of the target's words that a copy has from the source."""
 
 LONGEST_LOOP = 8
 """Words of the longest cycle that is looked for."""
@@ -20,6 +38,19 @@ def loop_continuation(target: Sequence[str], source: Sequence[str]) -> str | Non
         if repeats >= usual and repeats >= max(_repeats_at_end(source[:end], period) for end in range(len(source) + 1)):
             return target[-period]
     return None
+
+
+def suspicion(source: Sequence[str], target: Sequence[str]) -> str | None:
+    """`SHORT` or `COPY` if a finished target looks like that beside all of its source, else None."""
+    if len(source) >= SHORTEST_SOURCE and len(target) < LEAST_WORDS * len(source):
+        return SHORT
+    there = {_bare(word) for word in source}
+    copied = sum(_bare(word) in there for word in target)
+    return COPY if len(target) >= SHORTEST_COPY and copied >= COPIED * len(target) else None
+
+
+def _bare(word: str) -> str:
+    return "".join(filter(str.isalnum, word)).casefold()
 
 
 def _repeats_at_end(words: Sequence[str], period: int) -> int:

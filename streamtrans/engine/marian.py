@@ -16,7 +16,7 @@ from streamtrans.engine.passes import Forward, Prediction, Runner, StartGroup
 from streamtrans.engine.single import predict
 from streamtrans.errors import UsageError
 from streamtrans.models.marian.files import read_marian
-from streamtrans.models.marian.model import LONGEST, NO_SCORE, MarianModel, Memory, by_owner, gathered, in_order
+from streamtrans.models.marian.model import LONGEST, NO_SCORE, MarianModel, Memory, by_owner, gathered, at_places
 from streamtrans.models.marian.shortlist import Shortlist, read_shortlist
 from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder, Heads
 from streamtrans.models.settings import TranslationSettings
@@ -249,7 +249,7 @@ class MarianRunner:
             return [mx.zeros((len(rows), config.width), self._model.dtype)] * config.decoder_layers
         owners, order = by_owner([row.cells[-1] for row in rows])
         layers = range(config.decoder_layers)
-        return [in_order([cells[layer][places] for cells, places in owners], order) for layer in layers]
+        return [at_places([cells[layer][places] for cells, places in owners], order) for layer in layers]
 
     def _choose(
         self, rows: Sequence[_Row], requests: Sequence[Forward], states: mx.array, instrument: Instrument | None

@@ -20,6 +20,8 @@ class Decider(Protocol):
     """The decisions of a `Stream`, or of several in a chain; the driver takes the events out of `events`."""
 
     events: list[Event]
+    endless: bool
+    """Whether words come as a stream, which has windows and sentences of its own; a line given as a whole has not."""
 
     @property
     def policy(self) -> Policy:
@@ -96,6 +98,7 @@ class Session:
         """
         self._require_open()
         text, error = (text, None) if isinstance(text, str) else self._decoder.feed(text)
+        self._stream.endless = True
         for unit in self._reader.feed(text):
             yield from self._take(unit)
         if error:
@@ -116,6 +119,7 @@ class Session:
     def feed_word(self, word: str, last: bool = False) -> list[Event]:
         """Takes one whole source word; the sentence ends with it if it is the `last`, never by its punctuation."""
         self._require_open()
+        self._stream.endless = False
         return self._collect(self._read_words([Word(without_sequences(word), ends_sentence=last)]))
 
     def end_sentence(self) -> list[Event]:
@@ -144,6 +148,7 @@ class Session:
         words = source_words(line, self._language)
         if words:
             yield from self._end_sentence()
+        self._stream.endless = False
         yield from self._read_words(Word(word, ends_sentence=i == len(words)) for i, word in enumerate(words, 1))
 
     def _read_words(self, words: Iterable[Word]) -> Iterator[Event]:

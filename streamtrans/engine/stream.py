@@ -12,9 +12,10 @@ from math import inf
 from typing import TypeVar
 
 from streamtrans.engine.continuation import word_ends
-from streamtrans.engine.events import End, Event, Read, Revise, Write
-from streamtrans.engine.guards import loop_continuation
+from streamtrans.engine.events import End, Event, Notice, Read, Revise, Write
+from streamtrans.engine.guards import LONG, LOOP, loop_continuation, suspicion
 from streamtrans.engine.passes import Forward, Prediction
+from streamtrans.engine.segment import Place, Segment
 from streamtrans.engine.tape import Tape
 from streamtrans.errors import UsageError
 from streamtrans.models.settings import TranslationSettings
@@ -23,7 +24,7 @@ from streamtrans.text.carry import Carrier
 from streamtrans.text.layer import Layer, Plain
 from streamtrans.text.sentences import ends_clause, ends_sentence
 from streamtrans.text.tokenizer import Tokenizer
-from streamtrans.text.words import LineEnd, TargetWords, Word, join
+from streamtrans.text.words import LineEnd, Word, join
 
 MAX_WORD_TOKENS = 48
 """A target word of more tokens, and of more than twice those of the longest source word, is closed where it is."""
@@ -31,36 +32,16 @@ MAX_WORD_TOKENS = 48
 MAX_SOURCE_WORD_TOKENS = 128
 """The rest of a longer source word is left out."""
 
-HARD_LIMIT = 1.25
-"""Beyond `max_source_words` the next clause mark closes the segment; at this multiple of it any word does."""
+RUN_ON = 0.5
+"""Input runs on after this part of `max_source_words` without a clause mark: a window on it is moved from here on."""
 
-TOKENS_PER_WORD = 8
-"""A segment also closes when its tokens are this many times `max_source_words`."""
-
-SPARE_WORDS = 4
-"""Target words allowed beyond the checkpoint's length ratio, for short sources."""
+LONGEST_SENTENCE = 4
+"""A sentence of input that runs on ends, at the latest, after this many times `max_source_words`."""
 
 
 T = TypeVar("T")
 Steps = Generator[Forward | None, Word | LineEnd | Prediction | None, T]
 """A part of the algorithm: gives a pass to make, or None to wait for source."""
-
-
-class _Segment:
-    """One filling of a cache: a sentence, or a part of one that is too long for the model."""
-
-    def __init__(self, tokenizer: Tokenizer, carrier: Layer, language: str, keep: float, base: tuple[int, int]):
-        self.base = base  # words of the sentence that came before: source, target
-        self.state = PolicyState()
-        self.tape = Tape(tokenizer.prompt_ids, tokenizer.start_ids, tokenizer.end_id, keep)
-        self.carrier = carrier
-        self.source_tokens = 0  # of words
-        self.longest_word = 0  # source tokens
-        self.detokenizer = tokenizer.detokenizer()
-        self.words = TargetWords(language)
-        self.written: list[str] = []  # target words, as the model wrote them
-        self.word_tokens = 0
-        self.closed_words = 0  # target words that were closed for their length
 
 
 class Stream:
@@ -82,9 +63,10 @@ class Stream:
         self.tokenizer, self.settings, self.policy = tokenizer, settings, policy
         self._keep = inf if isinstance(policy.evidence, Continuation | Revision) else drafts
         self._min_wait = getattr(policy, "min_wait", -inf)
-        self._source_language = settings.source_language or ""
-        self._target_language = settings.target_language or ""
+        self._languages = settings.source_language or "", settings.target_language or ""
+        self._source_language, self._target_language = self._languages
         self.events: list[Event] = []
+        self.endless = False
         self.sentence = 0
         self.cuts = 0
         self.foreign = 0
@@ -106,12 +88,12 @@ class Stream:
     def _begin_sentence(self) -> None:
         self.source: list[str] = []
         self.target: list[str] = []
+        self._unmarked = 0  # words since a clause mark
         self._begin_segment()
 
     def _begin_segment(self) -> None:
-        base, languages = (len(self.source), len(self.target)), (self._source_language, self._target_language)
-        carrier: Layer = Carrier(self.tokenizer.spells, *languages) if self._carries else Plain()
-        self._segment = _Segment(self.tokenizer, carrier, self._target_language, self._keep, base)
+        carrier: Layer = Carrier(self.tokenizer.spells, *self._languages) if self._carries else Plain()
+        self._segment = Segment(self.tokenizer, carrier, self.settings, self._keep, len(self.target))
 
     @property
     def _state(self) -> PolicyState:
@@ -125,10 +107,19 @@ class Stream:
         """Translates sentence after sentence, for ever."""
         while True:
             while not (yield from self._translate_segment()):
+                if self._sentence_too_long:
+                    self._end_sentence(len(self.source))
                 self._begin_segment()
-            self._note(End, len(self.target), join(self.target, self._target_language))
-            self.sentence += 1
+            if self.source or not self.endless:  # it may have ended already, for its length
+                self._end_sentence(len(self.source))
             self._begin_sentence()
+
+    def _end_sentence(self, size: int) -> None:
+        """Ends the sentence, which turns out to have `size` source words; those read beyond belong to the next one."""
+        text = join(self.target, self._target_language)
+        self.events.append(End(self.sentence, len(self.target), text, size))
+        self.sentence += 1
+        self.source, self.target = self.source[size:], []
 
     def _translate_segment(self) -> Steps[bool]:
         """Translates to the end of a segment; true if the sentence ended there too."""
@@ -137,6 +128,7 @@ class Stream:
         else:
             sentence_ended = yield from self._write_segment()
             self._show(self._segment.carrier.owed())
+            self._judge(len(self._segment.read), len(self._segment.written))
         self.foreign += self._segment.carrier.foreign
         return sentence_ended
 
@@ -145,6 +137,8 @@ class Stream:
         sentence_ended = False
         while True:
             if not self._state.source_finished and (yield from self._must_read()):
+                if self.endless and self._segment.said_all:
+                    self._start_anew()
                 sentence_ended = yield from self._read()
                 if self._state.source_finished and not self._segment.source_tokens:
                     return sentence_ended  # nothing was read that the model could see
@@ -154,14 +148,17 @@ class Stream:
     def _must_read(self) -> Steps[bool]:
         """Whether the next action is READ, before the end of the source."""
         state, evidence = self._state, self.policy.evidence
-        if not self._segment.source_tokens or self._target_too_long() or state.lag < self._min_wait:
+        if not self._segment.source_tokens or self._segment.target_too_long or state.lag < self._min_wait:
             return True
         if isinstance(evidence, Glance):
             yield from self._predict()
         elif isinstance(evidence, Continuation):
             yield from self._look_ahead(evidence)
         if self._tape.best == self.tokenizer.end_id:
+            self._segment.said_all_at = self._segment.said_all_at or state.source_read
             return True  # nothing more can be said yet
+        if self._tape.best is not None:
+            self._segment.said_all_at = 0
         in_a_word = isinstance(evidence, Glance) and not state.evidence  # the model had paused there: nothing to judge
         return not in_a_word and self._decision() is Action.READ
 
@@ -178,17 +175,21 @@ class Stream:
             return self._finish_source()
         assert isinstance(unit, Word)
         state = self._state
+        self._segment.source.append(unit.text)
         self._take_in(self._segment.carrier.read(unit.text))
         state.source_read += 1
+        self._unmarked += 1
         if ends_sentence(unit.text, self._source_language, state.source_read == 1):
             state.sentence_end = state.source_read
         if ends_clause(unit.text, self._source_language):
             state.clause_end = state.source_read
+            self._unmarked = 0
         self.source.append(unit.text)
         self._note(Read, len(self.source) - 1, unit.text)
         if unit.ends_sentence:
             return self._finish_source()
-        if self._segment_full():
+        full = self._segment.full
+        if not (self.endless and self._move_on(full)) and full:
             self.cuts += 1
             self._finish_source()
         return False
@@ -199,10 +200,7 @@ class Stream:
         if len(tokens) > MAX_SOURCE_WORD_TOKENS:
             self.cuts += 1
             tokens = tokens[:MAX_SOURCE_WORD_TOKENS]
-        segment.tape.read(tokens)
-        segment.source_tokens += len(tokens)
-        segment.state.word_ends.append(len(self.tokenizer.prompt_ids) + segment.source_tokens)
-        segment.longest_word = max(segment.longest_word, len(tokens))
+        segment.take_in(text, tokens)
 
     def _finish_source(self) -> bool:
         if rest := self._segment.carrier.finish():
@@ -211,18 +209,59 @@ class Stream:
         self._state.source_finished = True
         return True
 
-    def _segment_full(self) -> bool:
-        limit, read = self.settings.max_source_words or inf, self._state.source_read
-        at_clause = read > limit and self._state.clause_end == read
-        return at_clause or read >= HARD_LIMIT * limit or self._segment.source_tokens >= TOKENS_PER_WORD * limit
+    @property
+    def _runs_on(self) -> bool:
+        """Whether the input has not had a clause mark for long, and nobody says that it is one sentence."""
+        return self.endless and self._unmarked > RUN_ON * self._segment.limit
+
+    @property
+    def _sentence_too_long(self) -> bool:
+        return self.endless and len(self.source) > LONGEST_SENTENCE * self._segment.limit
+
+    def _divide(self) -> None:
+        """Ends a sentence of input that runs on, before its next target word, where the model itself has ended one."""
+        segment = self._segment
+        if not ((self._runs_on and segment.sentence_written) or self._sentence_too_long) or not segment.places:
+            return
+        since = max(1, segment.state.source_read - segment.places[-1].source)  # the next target word stands for one
+        if self.target and since < len(self.source):
+            self._end_sentence(len(self.source) - since)
+
+    def _move_on(self, full: bool) -> bool:
+        """Moves the window on input that is too long for one; true if it could."""
+        read, limit = self._state.source_read, self._segment.limit
+        if not (full or read > limit or (self._runs_on and read > RUN_ON * limit)):
+            return False
+        place = self._segment.place_to_leave(clauses=read > limit, anywhere=full)
+        if place:
+            self._leave(place)
+        return place is not None
+
+    def _leave(self, place: Place) -> None:
+        """Goes on with a window on what comes after a place."""
+        self._judge(place.source, place.words)
+        self._segment = segment = self._segment.rest(place)
+        self._show(segment.carrier.leave(segment.text))
+
+    def _start_anew(self) -> None:
+        """Ends the sentence that the model has ended, and goes on with the words after it."""
+        self._close_word()
+        segment = self._segment
+        written = segment.state.target_written
+        place = Place(min(segment.said_all_at, written), written, len(segment.target_ids))
+        since = segment.state.source_read - place.source
+        if self.target and since < len(self.source):
+            self._end_sentence(len(self.source) - since)
+        self._leave(place)
 
     def _write_word(self) -> Steps[bool]:
         """Writes tokens until a word is complete; false if the model, or a limit, says that nothing more is to come."""
         segment, before = self._segment, self._state.target_written
         while self._state.target_written == before:
-            ended = self._target_too_long() or (yield from self._predict()) == self.tokenizer.end_id
-            if ended:
+            too_long = segment.target_too_long
+            if too_long or (yield from self._predict()) == self.tokenizer.end_id:
                 if self._state.source_finished:
+                    self._notice(LONG if too_long else None)
                     self._close_word()
                 return False
             if self._at_lookahead(segment.tape.draft[0].token):
@@ -231,8 +270,7 @@ class Stream:
                 segment.closed_words += 1
                 self._close_word()
             else:
-                segment.word_tokens += 1
-                self._write(segment.words.feed(segment.detokenizer.push(segment.tape.accept())))
+                self._write(segment.accept())
         return True
 
     def _close_word(self) -> None:
@@ -251,6 +289,7 @@ class Stream:
             yield from self._pass()
         token = tape.draft[0].token
         if token == self._loop_token(token):
+            self._notice(LOOP)
             tape.retract()
             yield from self._pass(banned=token)
         self._state.evidence = tape.draft[0].evidence
@@ -278,7 +317,7 @@ class Stream:
         """Brings the draft up to the horizon; returns its complete words, and tells the policy how many are agreed."""
         yield from self._predict()
         segment, tape = self._segment, self._tape
-        horizon = min(self._most_words() - self._state.target_written, evidence.horizon or inf)
+        horizon = min(self._segment.most_words - self._state.target_written, evidence.horizon or inf)
         while True:
             ends, words = word_ends(tape.tokens, self.tokenizer, segment.detokenizer, segment.words)
             longest = MAX_WORD_TOKENS * (len(ends) + 1)
@@ -299,7 +338,7 @@ class Stream:
 
     def _loops(self, words: list[str]) -> str | None:
         """The word that would go on in a loop, once these are written in this segment too."""
-        return loop_continuation(self._segment.written + words, self.source[self._segment.base[0] :])
+        return loop_continuation(self._segment.written + words, self._segment.source)
 
     def _revise_segment(self, evidence: Revision) -> Steps[bool]:
         """Reads, and after each word shows the whole draft, corrected."""
@@ -315,7 +354,7 @@ class Stream:
 
     def _correct(self, words: list[str]) -> None:
         """Replaces the words of this segment that are shown by these, from the first that differs."""
-        first = self._segment.base[1]
+        first = self._segment.base
         pairs = zip(self.target[first:], words, strict=False)
         same = first + sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
         if same < len(self.target):
@@ -323,25 +362,28 @@ class Stream:
             self._note(Revise, same, join(self.target[same:], self._target_language))
         self._show(words[len(self.target) - first :])
 
-    def _most_words(self) -> float:
-        return self.settings.length_ratio * self._state.source_read + SPARE_WORDS
-
-    def _target_too_long(self) -> bool:
-        return self._state.target_written >= self._most_words() or self._segment.closed_words > 1
-
     def _write(self, words: list[str]) -> None:
         """Takes complete words of the model's and shows what they stand for."""
-        segment = self._segment
         for word in words:
-            segment.state.target_written += 1
-            segment.word_tokens = 0
-            segment.written.append(word)
-            self._show(segment.carrier.write(word))
+            self._divide()
+            self._segment.note_written(word)
+            self._show(self._segment.carrier.write(word))
 
     def _show(self, words: list[str]) -> None:
         for word in words:
             self.target.append(word)
             self._note(Write, len(self.target) - 1, word)
+
+    def _judge(self, source: int, target: int) -> None:
+        """Says so if the first words of the segment, which are done with, look like no translation of each other."""
+        segment = self._segment
+        self._notice(suspicion(" ".join(segment.read[:source]).split(), segment.written[:target]))
+
+    def _notice(self, kind: str | None) -> None:
+        """Says how the model went astray, once per segment."""
+        if kind and kind not in self._segment.noticed:
+            self._segment.noticed.add(kind)
+            self._note(Notice, len(self.target), kind)
 
     def _note(self, kind: type[Event], index: int, text: str) -> None:
         self.events.append(kind(self.sentence, index, text, len(self.source)))

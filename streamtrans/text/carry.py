@@ -154,6 +154,24 @@ class Carrier:
         output.back.update(self._carried)
         return [word for text in rest for word in stream_units(text, self._target)]
 
+    def leave(self, text: str) -> list[str]:
+        """Forgets what nothing in `text`, all that the model still sees of both sides, stands for.
+
+        Gives the words to show for each original among it that never came back.
+        """
+        self._capitals.leave(text)
+        small = text.lower()
+        self._names = {name: original for name, original in self._names.items() if name.lower() in small}
+        seen = {_digits(number) for word in (text, *self._capitals.held) for number in _NUMBER.findall(word)}
+        gone = {number: carried for number, carried in self._carried.items() if number not in seen}
+        lost = [carried.original for number, carried in gone.items() if number not in self._output.back]
+        self._carried = {number: carried for number, carried in self._carried.items() if number in seen}
+        self._output.back &= seen
+        self._numbers &= seen
+        self._entries = []
+        self._candidates = _stand_ins()
+        return [word for original in lost for word in stream_units(original, self._target)]
+
     def shown(self, words: list[str], finished: bool) -> list[str]:
         """The words to show for a whole target, which may be another one next time; `write` is not concerned."""
         output, self._output = self._output, _Output()
@@ -241,7 +259,7 @@ class Carrier:
 
     def _stand_in(self, carried: _Carried) -> str:
         """A number for an original that is neither in the sentence nor stands for another one."""
-        number = next(n for n in self._candidates if n not in self._numbers)
+        number = next(n for n in self._candidates if n not in self._numbers and n not in self._carried)
         self._carried[number] = carried
         return number
 

@@ -23,6 +23,9 @@ class Layer(Protocol):
     def owed(self) -> list[str]:
         """The words to show at the end of the target that nothing written so far stood for."""
 
+    def leave(self, text: str) -> list[str]:
+        """Forgets what is not in `text`, all that the model still sees of both sides; the words to show for it."""
+
     def shown(self, words: list[str], finished: bool) -> list[str]:
         """The words to show for a whole target, which may be another one next time; `write` is not concerned."""
 
@@ -45,6 +48,10 @@ class Plain:
         return [word]
 
     def owed(self) -> list[str]:
+        """Nothing."""
+        return []
+
+    def leave(self, text: str) -> list[str]:
         """Nothing."""
         return []
 

@@ -78,7 +78,7 @@ class Capitals:
     def __init__(self, source_language: str, target_language: str):
         self._source, self._target = source_language, target_language
         self._english = primary(source_language) == "en"
-        self._held: list[str] = []
+        self.held: list[str] = []  # words that wait
         self._begun = False
         self._spellings: dict[str, str] = {}  # words of the capitals, by their lower case
         self.on = False
@@ -94,22 +94,22 @@ class Capitals:
             return self._release(text)
         if self.on:
             return self._lower(text)
-        waiting = any(map(_in_capitals, self._held))
+        waiting = any(map(_in_capitals, self.held))
         if not capital and not waiting:
             self._begun = True
             return text
-        self._held.append(text)
+        self.held.append(text)
         self.on = bool(capital and waiting)
         if self.on:
             return self._release()
-        self.settled = len(self._held) > _HOLD
+        self.settled = len(self.held) > _HOLD
         return self._release() if self.settled else ""
 
     def finish(self) -> str:
         """The words that wait, at the end of the sentence."""
-        if len(self._held) == 1 and not self._begun:
-            letters = sum(map(str.isalpha, self._held[0]))
-            self.on = letters >= _SHOUT or self._held[0].rstrip("\"'")[-1:] in ("!", "?")
+        if len(self.held) == 1 and not self._begun:
+            letters = sum(map(str.isalpha, self.held[0]))
+            self.on = letters >= _SHOUT or self.held[0].rstrip("\"'")[-1:] in ("!", "?")
         return self._release()
 
     def write(self, text: str) -> str:
@@ -125,8 +125,13 @@ class Capitals:
         """Whether nothing is to be set."""
         return not self.on and not self._spellings
 
+    def leave(self, text: str) -> None:
+        """Forgets words that are not in `text`."""
+        words = {lower(word, self._source) for word in _SPELLED.findall(text)}
+        self._spellings = {word: capitals for word, capitals in self._spellings.items() if word in words}
+
     def _release(self, *more: str) -> str:
-        held, self._held = self._held, []
+        held, self.held = self.held, []
         return " ".join([*(self._lower(text) if self.on else text for text in held), *more])
 
     def _lower(self, text: str) -> str:

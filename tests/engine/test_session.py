@@ -88,7 +88,7 @@ def test_end_of_sentence_before_the_end_of_source_reads_on(en_pt):
 
 def test_long_input_without_punctuation_is_segmented(random_translator):
     session = random_translator.session(WaitK(2))
-    found = session.feed("word " * 100) + session.finish()
+    found = session.feed_line("word " * 100) + session.finish()
     assert [e.delay for e in found if e.type == "read"] == list(range(1, 101))
     assert session.cuts == 6
     assert [e.type for e in found].count("end") == 1
@@ -111,9 +111,9 @@ def test_a_sentence_within_the_limit_is_never_cut(random_translator):
 
 def test_end_mark_right_after_a_full_segment_writes_nothing_new(random_translator):
     session = random_translator.session(WaitK(2))
-    before = session.feed("word " * 15)
-    after = session.feed("\n")
-    assert [e.type for e in before][-1] == "write"
+    before = [event for _ in range(15) for event in session.feed_word("word")]
+    after = session.end_sentence()
+    assert [e.type for e in before if e.type != "notice"][-1] == "write"
     assert [e.type for e in after] == ["end"]
 
 

@@ -363,3 +363,25 @@ def test_a_target_that_is_written_anew_is_restored_anew():
 
 def test_a_huge_word_is_left_to_the_model():
     assert carrier().read("https://" + "x" * 5000) == "https://" + "x" * 5000
+
+
+def test_what_has_left_sight_is_forgotten():
+    c = carrier()
+    first, second = (read(c, word)[0] for word in ("{name}", "@maria"))
+    c.read("Yeşilgöz")
+    assert c.leave(f"{first} {second} Yesilgoz") == []
+    assert c.write(first) == ["{name}"]
+    assert c.leave(second) == []  # the first one is shown, the second one in sight
+    assert c.leave("") == ["@maria"]  # it never came back
+    assert c.write("Yesilgoz") == ["Yesilgoz"]
+    assert c.write(first) == [first]
+    assert c.owed() == []
+
+
+def test_capitals_without_end_leave_nothing_behind():
+    c = carrier()
+    assert read(c, "THE BOOK OF NOVA")[1] == "The book"
+    c.read("is")
+    assert c.write("NOVA") == c.write("nova") == ["NOVA"]
+    c.leave("is here")
+    assert c.write("nova") == ["nova"]

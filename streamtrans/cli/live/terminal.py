@@ -14,7 +14,7 @@ from streamtrans.cli.live.display import Display, choose_display, knows_sequence
 from streamtrans.cli.live.keys import Key, KeyDecoder, Stroke
 from streamtrans.cli.live.signals import SignalInbox, have_usual_effect
 from streamtrans.cli.live.worker import Message, Opened, Task, Warned, Worker
-from streamtrans.engine.events import Done, End
+from streamtrans.engine.events import Done, End, Write
 from streamtrans.text.words import is_unspaced
 
 if TYPE_CHECKING:
@@ -185,7 +185,8 @@ class Typing:
         elif isinstance(message, Warned):
             self._display.warn(message.message)
         else:
-            self._sentence_open = self._sentence_open and not isinstance(message, End)
+            open_before = self._sentence_open or isinstance(message, Write)  # a sentence may begin before the next key
+            self._sentence_open = open_before and not isinstance(message, End)
             self._done = isinstance(message, Done)
             self._display.event(message, self._unsent)
 

@@ -33,7 +33,8 @@ class Sentence:
 class LiveState:
     """The sentence being typed: words read, text that is not read yet, words written.
 
-    `untouched` until the first key: so long, the status line tells what to do.
+    silence: words read since a word was written. `untouched` until the first key: so long, the status line tells what
+    to do.
     """
 
     status: str = ""
@@ -44,11 +45,12 @@ class LiveState:
     read: list[str] = field(default_factory=list)
     unread: str = ""
     target: list[str] = field(default_factory=list)
+    silence: int = 0
 
     @property
     def lag(self) -> int:
-        """Source words read beyond target words written, never below 0."""
-        return max(0, len(self.read) - len(self.target))
+        """Source words read beyond target words written; whatever was read since the last of these is untranslated."""
+        return max(self.silence, len(self.read) - len(self.target))
 
     def type(self, text: str) -> None:
         """Text was typed."""
@@ -63,14 +65,19 @@ class LiveState:
         """Something happened; gives the sentence if that completed it."""
         if isinstance(event, Read):
             self.read.append(event.text)
+            self.silence += 1
             self.unread = self.unread.lstrip().removeprefix(event.text.lstrip())
         elif isinstance(event, Write):
             self.target.append(event.text)
+            self.silence = 0
         elif isinstance(event, Revise):
+            self.silence = 0
             self.target[event.index :] = stream_units(event.text, self.target_language)
         elif isinstance(event, End):
-            finished = Sentence(join(self.read, self.source_language).strip(), join(self.target, self.target_language))
-            self.read, self.target, self.unread = [], [], self.unread.lstrip()
+            read, target = self.read[: event.delay], join(self.target, self.target_language)
+            finished = Sentence(join(read, self.source_language).strip(), target)
+            self.read, self.target, self.unread = self.read[event.delay :], [], self.unread.lstrip()
+            self.silence = len(self.read)
             return finished
         return None
 

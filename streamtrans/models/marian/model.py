@@ -46,7 +46,7 @@ def gathered(places: Sequence[tuple[Memory, int]]) -> Memory:
 
     def whole(layer: int, part: int) -> mx.array:
         parts = [memory.layers[layer][part][rows, :, :width] for memory, rows in owners]
-        return in_order([mx.pad(p, [(0, 0), (0, 0), (0, width - p.shape[2]), (0, 0)]) for p in parts], order)
+        return at_places([mx.pad(p, [(0, 0), (0, 0), (0, width - p.shape[2]), (0, 0)]) for p in parts], order)
 
     return Memory([(whole(layer, 0), whole(layer, 1)) for layer in range(len(first.layers))], lengths)
 
@@ -64,7 +64,7 @@ def by_owner(places: Sequence[tuple[T, int]]) -> tuple[list[tuple[T, mx.array]],
     return owners, mx.array(np.argsort(np.concatenate(list(numbers.values()))))
 
 
-def in_order(parts: list[mx.array], order: mx.array) -> mx.array:
+def at_places(parts: list[mx.array], order: mx.array) -> mx.array:
     """The rows of parts from `by_owner`, in the order of the places."""
     return parts[0] if len(parts) == 1 else mx.concatenate(parts)[order]
 

@@ -69,6 +69,21 @@ def test_the_lag_in_words(read, target, said):
     assert drawn(state(read, "", target), 60)[-1] == f"  {said} behind · wait-k 3"
 
 
+def test_words_without_a_translation_are_behind_however_many_were_written():
+    live = state("a b", "", "v w x y z")
+    for index, word in enumerate("cde", 2):
+        live.apply(Read(0, index, word, index + 1, 0.0))
+    assert live.lag == 3
+    live.apply(Write(0, 5, "v", 5, 0.0))
+    assert live.lag == 0
+
+
+def test_words_read_beyond_the_end_of_a_sentence_belong_to_the_next():
+    live = state("a b c d", "", "x y")
+    assert live.apply(End(0, 2, "x y", 3, 0.0)) == Sentence("a b c", "x y")
+    assert (live.read, live.target, live.lag) == (["d"], [], 1)
+
+
 def test_of_a_sentence_longer_than_the_screen_the_end_is_shown():
     lines = drawn(state("word " * 200, "", "palavra " * 200), 40, 9)
     assert len(lines) == 9

@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""A very long stream: memory, passes per word, and whether every word is read once.
+
+usage: endless_words.py [WORDS] [--random] [--live] [--text FILE] [--seed N]
+
+WORDS (default 1,000,000) without punctuation or end are drawn from FILE (default: a small vocabulary that is built in)
+and fed to one `Session`, or with --live as standard input of `streamtrans live --json`. --random takes a random model
+of two layers, which writes nonsense, in place of en-pt. Memory is the resident size of the process that translates,
+after a tenth of the words and at the end; passes are forward passes of the model (--live: not counted).
+"""
+
+import argparse
+import json
+import random
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from streamtrans.engine.session import Session
+from streamtrans.engine.translator import Translator, load
+
+VOCABULARY = (
+    "the a of to and in that was he for it with as his on be at by i this had not are but from or have an they which "
+    "one you were her all she there would their we him been has when who will more no if out so said what up its about "
+    "into than them can only other new some could time these two may then do first any my now such like our over me "
+    "even most made after also did many before must through back years where much your way well down should because "
+    "each just those people how too little state good very make world still own see men work long get here between "
+    "life being under never day same another know while last might us great old year off come since against go came"
+).split()
+
+
+def random_model() -> Translator:
+    from streamtrans.engine.qwen2 import Qwen2Executor
+    from streamtrans.models.qwen2_streaming.model import Model, ModelArgs
+    from streamtrans.models.settings import TranslationSettings
+    from streamtrans.runtime import mx
+
+    mx.random.seed(3)
+    args = ModelArgs(
+        vocab_size=8000, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2,
+        tie_word_embeddings=True,
+    )  # fmt: skip
+    settings = TranslationSettings(source_language="en", target_language="pt", max_source_words=60)
+    return Translator(Qwen2Executor(Model(args), Path()), load().tokenizer, settings)
+
+
+class Counting:
+    """A runner that counts its passes."""
+
+    def __init__(self, runner):
+        self.runner, self.passes = runner, 0
+
+    def answer(self, requests):
+        self.passes += 1
+        return self.runner.answer(requests)
+
+
+def resident_mb(pid: int | str = "self") -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+
+
+def through_session(words: Iterator[str], total: int, translator: Translator) -> None:
+    policy = translator.default_policy
+    runner = Counting(translator.executor.runner(policy))
+    session = Session(translator.stream(policy, translator.executor.drafts), runner)
+    tenth, passes, memory, lost, written, sentences = total // 10, [], [], 0, 0, 0
+    for number, word in enumerate(words, 1):
+        events = session.feed(word + " ")
+        lost += [e.text for e in events if e.type == "read"] != [word]
+        written += sum(e.type == "write" for e in events)
+        sentences += sum(e.type == "end" for e in events)
+        if number % tenth == 0:
+            passes.append(runner.passes)
+            memory.append(resident_mb())
+            print(f"{number:,} words: {memory[-1]:.1f} MB, {runner.passes:,} passes", flush=True)
+    session.finish()
+    first, last = passes[0] / tenth, (passes[-1] - passes[-2]) / tenth
+    print(f"memory grown since the first tenth: {memory[-1] - memory[0]:.1f} MB")
+    print(
+        f"passes per word: {first:.3f} in the first tenth, {last:.3f} in the last ({100 * (last / first - 1):+.1f} %)"
+    )
+    print(f"words lost or read twice: {lost}; written: {written:,}; sentences ended: {sentences:,}")
+
+
+def through_live(words: Iterator[str], total: int) -> None:
+    command = [sys.executable, "-m", "streamtrans", "live", "--json"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
+    fed: list[str] = []
+
+    def feed() -> None:
+        for word in words:
+            fed.append(word)
+            process.stdin.write(word + " ")
+        process.stdin.close()
+
+    threading.Thread(target=feed, daemon=True).start()
+    read, lost, memory = 0, 0, []
+    for line in process.stdout:
+        event = json.loads(line)
+        if event["type"] == "read":
+            lost += event["text"] != fed[read]
+            read += 1
+            if read % (total // 10) == 0 and read < total:
+                memory.append(resident_mb(process.pid))
+                print(f"{read:,} words: {memory[-1]:.1f} MB", flush=True)
+    print(f"exit code {process.wait()}; memory grown since the first tenth: {memory[-1] - memory[0]:.1f} MB")
+    print(f"words lost or read twice: {lost + abs(len(fed) - read)}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="?", type=int, default=1_000_000)
+    parser.add_argument("--random", action="store_true")
+    parser.add_argument("--live", action="store_true")
+    parser.add_argument("--text", type=Path, help="words to draw from, with the frequency that they have there")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    vocabulary = re.findall(r"[a-z]+", options.text.read_text("utf-8").lower()) if options.text else VOCABULARY
+    drawn = random.Random(options.seed)
+    words = (drawn.choice(vocabulary) for _ in range(options.words))
+    if options.live:
+        through_live(words, options.words)
+    else:
+        through_session(words, options.words, random_model() if options.random else load())
+
+
+if __name__ == "__main__":
+    main()
