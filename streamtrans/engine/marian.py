@@ -16,7 +16,7 @@ from streamtrans.engine.passes import Forward, Prediction, Runner, StartGroup
 from streamtrans.engine.single import predict
 from streamtrans.errors import UsageError
 from streamtrans.models.marian.files import read_marian
-from streamtrans.models.marian.model import LONGEST, NO_SCORE, MarianModel, Memory, by_owner, gathered, at_places
+from streamtrans.models.marian.model import LONGEST, NO_SCORE, MarianModel, Memory, at_places, by_owner, gathered
 from streamtrans.models.marian.shortlist import Shortlist, read_shortlist
 from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder, Heads
 from streamtrans.models.settings import TranslationSettings
