@@ -110,7 +110,7 @@ def test_a_real_firefox_model_translates_from_the_first_to_the_last():
     assert longest_silence(events) <= 12
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=st.lists(word, min_size=20, max_size=120), policy=st.sampled_from(POLICIES))
 def test_every_word_is_read_once_by_any_model(random_translator, words, policy):
     runner = Watched(random_translator.executor.runner(policy))
@@ -128,7 +128,7 @@ def test_every_word_is_read_once_by_any_model(random_translator, words, policy):
     assert runner.most_target <= 48 * (2 * HARD_LIMIT * limit + 8)
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=st.lists(word, min_size=20, max_size=80), policy=st.sampled_from(POLICIES), data=st.data())
 def test_any_cut_of_the_text_gives_the_same(random_translator, words, policy, data):
     text = " ".join(words) + "\n"

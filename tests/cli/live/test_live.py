@@ -132,8 +132,15 @@ def test_silence_ends_a_sentence():
     assert process.wait(TIMEOUT) == 0
 
 
-def test_a_sentence_longer_than_the_model_can_read_is_segmented_with_one_warning():
+def test_a_window_moves_over_words_without_end():
     done = run("live", "--json", text="we go home and " * 40)
+    assert done.returncode == 0
+    assert not done.stderr
+    assert kinds(done.stdout).count("read") == 160
+
+
+def test_a_sentence_longer_than_the_model_can_read_is_segmented_with_one_warning():
+    done = run("live", "--json", "--wait-k", "inf", text="we go home and " * 40)  # no window can move before a word
     assert done.returncode == 0
     assert done.stderr == "streamtrans: warning: a sentence was too long for the model; it is translated in parts\n"
     assert kinds(done.stdout).count("end") == 1
