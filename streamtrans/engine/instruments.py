@@ -10,7 +10,7 @@ from typing import Protocol
 from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder, Heads, last_read
 from streamtrans.models.qwen2_streaming.exponential import confidence
 from streamtrans.models.qwen2_streaming.regret_head import RECENT, RegretHead
-from streamtrans.policies.base import Attention, Continuation, Evidence, NextToken, Regret
+from streamtrans.policies.base import Attention, Evidence, NextToken, Regret, glance_of
 from streamtrans.runtime import mx
 
 Readings = dict[str, mx.array]
@@ -32,8 +32,8 @@ def instrument_for(
     evidence: Evidence, regret_head: Callable[[], RegretHead], alignment_heads: Callable[[], Heads]
 ) -> Instrument | None:
     """The instrument for a policy's evidence, None if it needs none; a checkpoint's parts are loaded only if needed."""
-    match evidence:
-        case NextToken() | Continuation(probability=True):
+    match glance_of(evidence):
+        case NextToken():
             return ChoiceInstrument()
         case Regret():
             return RegretInstrument(regret_head())

@@ -21,7 +21,7 @@ from streamtrans.models.marian.shortlist import Shortlist, read_shortlist
 from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder, Heads
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import Policy
-from streamtrans.policies.base import Attention, Continuation, Evidence, NextToken, Regret, Revision
+from streamtrans.policies.base import Attention, Continuation, Evidence, NextToken, Regret, Revision, glance_of
 from streamtrans.runtime import blas_threads, mx
 from streamtrans.text.paired_tokenizer import PairedTokenizer
 from streamtrans.text.words import is_unspaced
@@ -100,7 +100,7 @@ def load_marian(directory: Path, source: str = "", target: str = "") -> tuple[Ma
 
 
 def _check(policy: Policy) -> None:
-    if isinstance(policy.evidence, Regret):
+    if isinstance(glance_of(policy.evidence), Regret):
         raise UsageError(f"policy {policy.name} needs a calibrated checkpoint; take agree or wait-k")
 
 
@@ -273,8 +273,8 @@ class MarianRunner:
         ]
 
     def _instrument(self, query: mx.array, memory: Memory) -> Instrument | None:
-        match self._evidence:
-            case NextToken() | Continuation(probability=True):
+        match glance_of(self._evidence):
+            case NextToken():
                 return ChoiceInstrument()
             case Attention():
                 return _Alignment(self._model.attention(query, memory))
@@ -282,7 +282,7 @@ class MarianRunner:
 
     def _told(self, row: _Row, prediction: Prediction) -> list[PassEvidence]:
         """The evidence, in which the attended token is one of the stream's."""
-        if not isinstance(self._evidence, Attention):
+        if not isinstance(glance_of(self._evidence), Attention):
             return prediction.evidence
         return [{"attended": row.origins[int(evidence["attended"])]} for evidence in prediction.evidence]
 

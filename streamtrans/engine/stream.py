@@ -19,7 +19,7 @@ from streamtrans.engine.segment import Place, Segment
 from streamtrans.engine.tape import Tape
 from streamtrans.errors import UsageError
 from streamtrans.models.settings import TranslationSettings
-from streamtrans.policies.base import Action, Continuation, Glance, Policy, PolicyState, Revision
+from streamtrans.policies.base import Action, Continuation, Glance, Policy, PolicyState, Revision, glance_of
 from streamtrans.text.carry import Carrier
 from streamtrans.text.layer import Layer, Plain
 from streamtrans.text.sentences import ends_clause, ends_sentence
@@ -223,9 +223,8 @@ class Stream:
         segment = self._segment
         if not ((self._runs_on and segment.sentence_written) or self._sentence_too_long) or not segment.places:
             return
-        since = max(1, segment.state.source_read - segment.places[-1].source)  # the next target word stands for one
-        if self.target and since < len(self.source):
-            self._end_sentence(len(self.source) - since)
+        since = segment.state.source_read - segment.places[-1].source
+        self._end_before(max(1, since))  # the next target word stands for one
 
     def _move_on(self, full: bool) -> bool:
         """Moves the window on input that is too long for one; true if it could."""
@@ -249,10 +248,13 @@ class Stream:
         segment = self._segment
         written = segment.state.target_written
         place = Place(min(segment.said_all_at, written), written, len(segment.target_ids))
-        since = segment.state.source_read - place.source
-        if self.target and since < len(self.source):
-            self._end_sentence(len(self.source) - since)
+        self._end_before(segment.state.source_read - place.source)
         self._leave(place)
+
+    def _end_before(self, words: int) -> None:
+        """Ends the sentence before the last `words` of its source, if anything of it stands there on both sides."""
+        if self.target and words < len(self.source):
+            self._end_sentence(len(self.source) - words)
 
     def _write_word(self) -> Steps[bool]:
         """Writes tokens until a word is complete; false if the model, or a limit, says that nothing more is to come."""
@@ -309,8 +311,7 @@ class Stream:
         of a draft.
         """
         inside_a_word = self._segment.words.pending and self.tokenizer.space_after and not self._tape.draft
-        evidence = self.policy.evidence
-        asks = isinstance(evidence, Glance) or (isinstance(evidence, Continuation) and evidence.probability)
+        asks = glance_of(self.policy.evidence) is not None
         return asks and not self._state.source_finished and not inside_a_word
 
     def _look_ahead(self, evidence: Continuation) -> Steps[list[str]]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from streamtrans.errors import UsageError
-from streamtrans.policies.base import Action, Continuation, PolicyState, option
+from streamtrans.policies.base import Action, Continuation, NextToken, PolicyState, option
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Agree:
     @property
     def evidence(self) -> Continuation:
         """Continuations of `horizon` words, the last `agree` compared, and the next word's probability if it counts."""
-        return Continuation(self.agree, self.horizon, probability=self.hold > 0 and self.certain < 1)
+        return Continuation(self.agree, self.horizon, NextToken() if self.hold and self.certain < 1 else None)
 
     def decide(self, state: PolicyState) -> Action:
         """WRITE while more than `hold` words are agreed, or one that is certain."""

@@ -37,13 +37,13 @@ class Attention(Glance):
 class Continuation:
     """`agreed`: words of the model's own continuation that have settled, up to `horizon` (None: to the end).
 
-    A word has settled when the last `agree` continuations, each with one more source word, have had it. If asked for,
-    also the `probability` of the next token.
+    A word has settled when the last `agree` continuations, each with one more source word, have had it. glance: to be
+    found beside, for the next token.
     """
 
     agree: int = 2
     horizon: int | None = None
-    probability: bool = False
+    glance: Glance | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,11 @@ Calibrated = Regret | Attention
 """Evidence that a checkpoint must have been calibrated for."""
 
 Evidence = Glance | Continuation | Revision | None
+
+
+def glance_of(evidence: Evidence) -> Glance | None:
+    """The part of the evidence that comes with the pass that predicts the next target token."""
+    return evidence.glance if isinstance(evidence, Continuation) else evidence if isinstance(evidence, Glance) else None
 
 
 @dataclass

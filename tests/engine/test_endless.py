@@ -124,7 +124,7 @@ def test_every_word_is_read_once_by_any_model(random_translator, words, policy):
     ends = [e.sentence for e in events if e.type == "end"]
     assert ends == list(range(len(ends)))
     limit = random_translator.settings.max_source_words
-    assert runner.most_source <= (TOKENS_PER_WORD * limit + 128) + 2
+    assert runner.most_source <= (TOKENS_PER_WORD * limit + MAX_SOURCE_WORD_TOKENS) + 2
     assert runner.most_target <= 48 * (2 * HARD_LIMIT * limit + 8)
 
 
@@ -161,7 +161,7 @@ class Ending:
     """A model that copies, and holds five words for a sentence until it is told that there were more."""
 
     def __init__(self, tokenizer):
-        self.tokenizer, self.names = tokenizer, {}
+        self.tokenizer = tokenizer
 
     def answer(self, requests):
         (request,) = requests

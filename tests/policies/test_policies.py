@@ -19,6 +19,7 @@ from streamtrans.policies import (
     make_policy,
     short_name,
 )
+from streamtrans.policies.base import NextToken
 
 
 def delays(policy, source_words, target_words, clause_ends=(), sentence_ends=()):
@@ -101,8 +102,8 @@ def test_alignatt_writes_while_the_last_words_are_not_looked_at():
 
 def test_agree_holds_back_agreed_words_that_are_not_certain():
     policy = make_policy("agree", hold=1, horizon=3, certain=0.9)
-    assert policy.evidence.probability
-    assert not make_policy("agree", hold=1, horizon=3).evidence.probability, "not asked for in vain"
+    assert policy.evidence.glance == NextToken()
+    assert not make_policy("agree", hold=1, horizon=3).evidence.glance, "not asked for in vain"
 
     def decide(agreed, probability):
         return policy.decide(PolicyState(source_read=5, evidence={"agreed": agreed, "probability": probability}))
