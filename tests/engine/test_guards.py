@@ -43,11 +43,12 @@ def notices(translator, text, policy=None):
 
 
 def test_a_loop_is_stopped_and_said(en_pt):
-    """Random strings of one word that the model keeps saying."""
+    """One word, and a phrase, that the model keeps saying."""
     events = en_pt.session().feed_line("zebra " * 30)
     said = [event.text for event in events if event.type == "write"]
     assert [event.type for event in events][-1] == "end"
     assert len(said) <= 2 * 30 + 4
+    assert notices(en_pt, "lives near small " * 7) == [LOOP]
 
 
 def test_a_model_that_never_ends_is_stopped_and_that_is_said_once(random_translator):
