@@ -9,7 +9,8 @@ class Event:
     """One step of a stream.
 
     sentence: from 0. index: word number in its sentence, from 0. text: the word. delay: source words read in this
-    sentence by then. time_ms: since the start of the stream, None where nothing was timed (batches).
+    sentence by then. time_ms: since the start of the stream, None where nothing was timed (batches). start_ms, end_ms:
+    when the last source word read by then was spoken, since the start of the speech; None for words without times.
     """
 
     sentence: int
@@ -17,12 +18,15 @@ class Event:
     text: str
     delay: int
     time_ms: float | None = None
+    start_ms: float | None = None
+    end_ms: float | None = None
     type: ClassVar[str] = "event"
 
     def as_dict(self) -> dict[str, Any]:
-        """The event as JSON has it, `type` first."""
-        time_ms = None if self.time_ms is None else round(self.time_ms, 3)
-        return {"type": self.type, **asdict(self), "time_ms": time_ms}
+        """The event as JSON has it, `type` first; the times of speech are there if they are known."""
+        fields = {name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(self).items()}
+        spoken = {name: fields.pop(name) for name in ("start_ms", "end_ms")}
+        return {"type": self.type, **fields, **{name: ms for name, ms in spoken.items() if ms is not None}}
 
 
 class Read(Event):

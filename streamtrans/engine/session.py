@@ -13,7 +13,7 @@ from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import Policy
 from streamtrans.text.clean import without_sequences
 from streamtrans.text.encoding import Utf8Decoder
-from streamtrans.text.words import LineEnd, Word, WordReader, source_words
+from streamtrans.text.words import LineEnd, Span, Word, WordReader, source_words
 
 
 class Decider(Protocol):
@@ -68,6 +68,7 @@ class Session:
         self._clock, self._start = clock, clock()
         self._collected: list[Event] = []
         self._open = self._failed = False
+        self._spoken: Span | None = None  # the last source word
         self.finished = False
 
     @property
@@ -107,6 +108,16 @@ class Session:
     def feed(self, text: str | bytes) -> list[Event]:
         """Takes more source text, any piece of it, and acts at once; as `events`."""
         return self._collect(self.events(text))
+
+    def hear(self, word: str, start_ms: float, end_ms: float) -> Iterator[Event]:
+        """Takes one whole word as a recogniser heard it, with its times in the speech, and yields each event.
+
+        Its punctuation may end the sentence, as in `events`.
+        """
+        self._require_open()
+        self._stream.endless = True
+        for unit in self._reader.feed(f"{word} ", (start_ms, end_ms)):
+            yield from self._take(unit)
 
     def feed_line(self, line: str) -> list[Event]:
         """Takes one whole sentence, never split, whose end comes with its last word; an empty one gives nothing.
@@ -164,6 +175,8 @@ class Session:
         """Hands one unit to the stream; a line that ends right after a sentence ends nothing more."""
         yield from self._work()  # what an iterator that was left early still owes
         if self._open or isinstance(unit, Word):
+            if isinstance(unit, Word):
+                self._spoken = unit.spoken
             self._open = isinstance(unit, Word) and not unit.ends_sentence
             self._request = self._stream.read(unit)
             yield from self._work()
@@ -172,7 +185,9 @@ class Session:
         """Answers the stream until it waits for source."""
         while True:
             while self._stream.events:
-                yield replace(self._stream.events.pop(0), time_ms=self._now())
+                start_ms, end_ms = self._spoken or (None, None)
+                event = self._stream.events.pop(0)
+                yield replace(event, time_ms=self._now(), start_ms=start_ms, end_ms=end_ms)
             if self._request is None:
                 return
             self._failed = True  # a pass that was interrupted may have left tokens in the cache

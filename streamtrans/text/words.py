@@ -49,12 +49,20 @@ def join(words: list[str], language: str) -> str:
     return ("" if is_unspaced(language) else " ").join(words)
 
 
+Span = tuple[float, float]
+"""Start and end, in milliseconds."""
+
+
 @dataclass(frozen=True)
 class Word:
-    """A complete source word; `ends_sentence` by its punctuation, or because its line ends right after it."""
+    """A complete source word; `ends_sentence` by its punctuation, or because its line ends right after it.
+
+    spoken: its start and end in the speech, in milliseconds; None for text.
+    """
 
     text: str
     ends_sentence: bool = False
+    spoken: Span | None = None
 
 
 class LineEnd:
@@ -79,6 +87,8 @@ class WordReader:
         self._sentence: deque[str] = deque(maxlen=_IN_SIGHT)
         self._at_start = True
         self._waiting = ""
+        self._spoken: Span | None = None  # of the text that arrives
+        self._waiting_spoken: Span | None = None
         self._characters = TargetWords(language)
 
     @property
@@ -87,8 +97,12 @@ class WordReader:
         self._letters = ["".join(self._letters)] if self._letters else []
         return "".join(self._letters)
 
-    def feed(self, text: str) -> Iterator[Word | LineEnd]:
-        """The words and line ends that are complete once `text` has arrived, in order; consume it whole."""
+    def feed(self, text: str, spoken: Span | None = None) -> Iterator[Word | LineEnd]:
+        """The words and line ends that are complete once `text` has arrived, in order; consume it whole.
+
+        spoken: when the words that this text completes were spoken.
+        """
+        self._spoken = spoken
         text = self._sequences.feed(text)
         advance = self._advance_unspaced if self._unspaced else self._advance_spaced
         for run in text if self._unspaced else _RUN.findall(text):
@@ -109,42 +123,44 @@ class WordReader:
         """The word that waited, and the one whose letters are complete now unless it has to wait."""
         word, waited, self._letters, self._waiting = self.pending, self._waiting, [], ""
         if waited:
-            yield self._word(waited, self._ends.before(self._sentence, word) if word else True)
+            before = self._ends.before(self._sentence, word) if word else True
+            yield self._word(waited, before, self._waiting_spoken)
         if not word:
             return
         self._sentence.append(word[-LONGEST_END:])
         ends = line_ends or self._ends.after(self._sentence, self._at_start)
         if ends is None:
-            self._waiting = word
+            self._waiting, self._waiting_spoken = word, self._spoken
         else:
-            yield self._word(word, ends)
+            yield self._word(word, ends, self._spoken)
 
-    def _word(self, text: str, ends: bool) -> Word:
+    def _word(self, text: str, ends: bool, spoken: Span | None) -> Word:
         self._at_start = ends
         if ends:
             self._sentence.clear()
-        return Word(text, ends)
+        return Word(text, ends, spoken)
 
     def _advance_unspaced(self, character: str) -> Iterator[Word]:
         goes_on = bool(self._letters) and character in SENTENCE_MARKS + CLOSERS
         self._sentence.append(character)
         if self._letters:
             inside = _MARK_INSIDE.search("".join(self._sentence))
-            yield Word(self._letters.pop(), ends_sentence=not (goes_on or inside))
+            yield Word(self._letters.pop(), not (goes_on or inside), self._waiting_spoken)
         for word in self._characters.feed(character):
             if goes_on or character in SENTENCE_MARKS:
                 self._letters.append(word)
+                self._waiting_spoken = self._spoken
             else:
-                yield Word(word)
+                yield Word(word, spoken=self._spoken)
 
     def flush(self) -> Iterator[Word]:
         """The words that were still waiting for what follows them, two at most."""
         if self._unspaced:
-            yield from (Word(mark, ends_sentence=True) for mark in self._letters)
+            yield from (Word(mark, True, self._waiting_spoken) for mark in self._letters)
         elif self._letters or self._waiting:
             yield from self._complete(line_ends=False)
             if self._waiting:
-                yield self._word(self._waiting, ends=True)
+                yield self._word(self._waiting, True, self._waiting_spoken)
         self._letters, self._waiting, self._at_start = [], "", True
         self._characters = TargetWords(self.language)
         self._sentence.clear()
