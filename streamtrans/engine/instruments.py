@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder, Heads, last_read
+from streamtrans.models.qwen2_streaming.attention_recorder import Heads, Recorded, last_read
 from streamtrans.models.qwen2_streaming.exponential import confidence
 from streamtrans.models.qwen2_streaming.regret_head import RECENT, RegretHead
 from streamtrans.policies.base import Attention, Evidence, NextToken, Regret, glance_of
@@ -24,7 +24,7 @@ class Instrument(Protocol):
     def heads(self) -> Heads:
         """The attention heads that the pass must record."""
 
-    def read(self, hidden: mx.array, logits: mx.array, recorder: AttentionRecorder | None) -> Readings:
+    def read(self, hidden: mx.array, logits: mx.array, recorder: Recorded | None) -> Readings:
         """From hidden states (N, H) after the last norm, their logits (N, V), and the recorded attention."""
 
 
@@ -48,7 +48,7 @@ class ChoiceInstrument:
 
     heads: Heads = ()
 
-    def read(self, hidden: mx.array, logits: mx.array, recorder: AttentionRecorder | None) -> Readings:
+    def read(self, hidden: mx.array, logits: mx.array, recorder: Recorded | None) -> Readings:
         """`probability` and `entropy`."""
         probability, entropy = confidence(logits)
         return {"probability": probability, "entropy": entropy}
@@ -65,7 +65,7 @@ class RegretInstrument:
         """The heads that the regret head sees."""
         return self.head.heads
 
-    def read(self, hidden: mx.array, logits: mx.array, recorder: AttentionRecorder | None) -> Readings:
+    def read(self, hidden: mx.array, logits: mx.array, recorder: Recorded | None) -> Readings:
         """`regret`."""
         assert recorder is not None
         recent = last_read(recorder.by_row(), mx.array(recorder.read_by_row()), RECENT)
@@ -78,7 +78,7 @@ class AttentionInstrument:
 
     heads: Heads
 
-    def read(self, hidden: mx.array, logits: mx.array, recorder: AttentionRecorder | None) -> Readings:
+    def read(self, hidden: mx.array, logits: mx.array, recorder: Recorded | None) -> Readings:
         """`attended`."""
         assert recorder is not None
         return {"attended": recorder.by_row().mean(axis=1).argmax(axis=-1)}

@@ -18,7 +18,7 @@ from streamtrans.errors import UsageError
 from streamtrans.models.marian.files import read_marian
 from streamtrans.models.marian.model import LONGEST, NO_SCORE, MarianModel, Memory, at_places, by_owner, gathered
 from streamtrans.models.marian.shortlist import Shortlist, read_shortlist
-from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder, Heads
+from streamtrans.models.qwen2_streaming.attention_recorder import Heads, Recorded
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import Policy
 from streamtrans.policies.base import Attention, Continuation, Evidence, NextToken, Regret, Revision, glance_of
@@ -62,6 +62,11 @@ class MarianExecutor:
         """The runner of one stream; UsageError for a policy that needs a calibrated checkpoint."""
         _check(policy)
         return MarianRunner(self, policy.evidence, [None], THREADS)
+
+    def pool(self, policy: Policy) -> "MarianPool":
+        """The maker of passes that several live streams share; UsageError as `runner`."""
+        _check(policy)
+        return MarianPool(self, policy.evidence)
 
     def start_group(self, policy: Policy) -> StartGroup:
         """The maker of runners for many streams; UsageError as `runner`."""
@@ -172,9 +177,13 @@ class MarianRunner:
         self._rows = [self._rows[row] for row in rows]
 
     def answer(self, requests: Sequence[Forward]) -> list[Prediction]:
-        """The predictions for one request of each row; rows whose source has grown have a pass of their own."""
+        """The predictions for one request of each row."""
+        return self.answer_rows(self._rows, requests)
+
+    def answer_rows(self, streams: Sequence[_Row], requests: Sequence[Forward]) -> list[Prediction]:
+        """The predictions for one request of each; those whose source has grown have a pass of their own."""
         answers: dict[int, Prediction] = {}
-        for row, request in zip(self._rows, requests, strict=True):
+        for row, request in zip(streams, requests, strict=True):
             if request.fresh:
                 row.restart()
             row.forget(request.take_back)
@@ -183,7 +192,7 @@ class MarianRunner:
         others = [number for number, request in enumerate(requests) if not request.source]
         with blas_threads(self._threads):
             for numbers in filter(None, (grown, others)):
-                rows, asked = [self._rows[n] for n in numbers], [requests[n] for n in numbers]
+                rows, asked = [streams[n] for n in numbers], [requests[n] for n in numbers]
                 if numbers is grown:
                     self._encode(rows)
                 answers |= zip(numbers, self._decode(rows, asked), strict=True)
@@ -287,6 +296,21 @@ class MarianRunner:
         return [{"attended": row.origins[int(evidence["attended"])]} for evidence in prediction.evidence]
 
 
+class MarianPool:
+    """Makes the passes of live streams that come and go."""
+
+    def __init__(self, executor: MarianExecutor, evidence: Evidence):
+        self._runner = MarianRunner(executor, evidence, [])
+
+    def memory(self) -> _Row:
+        """The memory of a new stream."""
+        return _Row()
+
+    def answer(self, memories: Sequence[_Row], requests: Sequence[Forward]) -> list[Prediction]:
+        """The predictions for one request of each stream."""
+        return self._runner.answer_rows(memories, requests)
+
+
 @dataclass(frozen=True)
 class _Alignment:
     """Finds the source token that the decoder's last layer looks at most; it was trained to align.
@@ -297,6 +321,6 @@ class _Alignment:
     weights: mx.array
     heads: Heads = ()
 
-    def read(self, hidden: mx.array, logits: mx.array, recorder: AttentionRecorder | None) -> Readings:
+    def read(self, hidden: mx.array, logits: mx.array, recorder: Recorded | None) -> Readings:
         """`attended`."""
         return {"attended": self.weights[:, 0].argmax(axis=-1).reshape(-1)}

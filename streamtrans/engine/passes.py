@@ -6,7 +6,7 @@ its own, which makes its runners, and neither streams nor policies know of it.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from streamtrans.policies.base import Policy
 
@@ -57,6 +57,19 @@ StartGroup = Callable[[Sequence[Sequence[int]]], Group]
 """Makes the runner of streams with these source tokens, those of a whole segment each."""
 
 
+class Pool(Protocol):
+    """Makes the passes of streams that come and go: those that wait at one time share a pass.
+
+    It belongs to one thread, as the arrays of a memory do.
+    """
+
+    def memory(self) -> Any:
+        """The memory of a new stream."""
+
+    def answer(self, memories: Sequence[Any], requests: Sequence[Forward]) -> list[Prediction]:
+        """The predictions for one request of each of these streams, in order."""
+
+
 class Executor(Protocol):
     """One model, computed in one way; what it needs for a policy is found, or missed, before the first pass."""
 
@@ -70,6 +83,9 @@ class Executor(Protocol):
 
     def runner(self, policy: Policy) -> Runner:
         """The runner of one stream; ModelError if the checkpoint lacks something that the policy needs."""
+
+    def pool(self, policy: Policy) -> Pool:
+        """The maker of passes for live streams of one process that come and go; ModelError as `runner`."""
 
     def start_group(self, policy: Policy) -> StartGroup:
         """The maker of runners for many streams, each in one thread of several; ModelError as `runner`."""

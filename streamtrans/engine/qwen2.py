@@ -8,7 +8,8 @@ from mlx.utils import tree_reduce
 
 from streamtrans.engine.instruments import Instrument, instrument_for
 from streamtrans.engine.lockstep import LockstepRunner
-from streamtrans.engine.passes import Runner, StartGroup
+from streamtrans.engine.passes import Pool, Runner, StartGroup
+from streamtrans.engine.pool import Qwen2Pool
 from streamtrans.engine.single import SingleRunner
 from streamtrans.errors import ModelError
 from streamtrans.models.embedded import name_of
@@ -43,6 +44,11 @@ class Qwen2Executor:
     def runner(self, policy: Policy) -> Runner:
         """The runner of one stream, with a cache of its own."""
         return SingleRunner(self.model, self.instrument(policy))
+
+    def pool(self, policy: Policy) -> Pool:
+        """The maker of passes that several live streams share."""
+        mx.eval(self.model.parameters())  # lazy arrays can be evaluated only by the thread that made them
+        return Qwen2Pool(self.model, self.instrument(policy))
 
     def start_group(self, policy: Policy) -> StartGroup:
         """The maker of runners in lockstep."""

@@ -6,9 +6,10 @@ import numpy as np
 
 from streamtrans.engine.instruments import Instrument
 from streamtrans.engine.passes import Evidence, Forward, Prediction
-from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder
+from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder, Recorded
 from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET
 from streamtrans.models.qwen2_streaming.model import Model
+from streamtrans.models.qwen2_streaming.streaming_cache import DualStreamingCache
 from streamtrans.runtime import blas_threads, mx
 
 
@@ -23,12 +24,7 @@ class SingleRunner:
     def answer(self, requests: Sequence[Forward]) -> list[Prediction]:
         """The prediction for the one request."""
         (request,) = requests
-        for layer in self._cache:
-            if request.fresh:
-                layer.reset()
-            layer.trim(request.take_back)
-        tokens = request.source + request.target
-        kinds = np.array([SOURCE] * len(request.source) + [TARGET] * len(request.target), np.uint8)
+        tokens, kinds = prepare(self._cache, request)
         rows = range(len(tokens) - request.rows, len(tokens))
 
         def source() -> tuple[np.ndarray, list[int]]:
@@ -41,12 +37,22 @@ class SingleRunner:
             return predict(requests, hidden, self._model.head(hidden), self._instrument, recorder)
 
 
+def prepare(memory: Sequence[DualStreamingCache], request: Forward) -> tuple[list[int], np.ndarray]:
+    """Has a stream's memory forget what a request says; gives the new tokens, and their kinds, uint8 (L,)."""
+    for layer in memory:
+        if request.fresh:
+            layer.reset()
+        layer.trim(request.take_back)
+    kinds = np.array([SOURCE] * len(request.source) + [TARGET] * len(request.target), np.uint8)
+    return request.source + request.target, kinds
+
+
 def predict(
     requests: Sequence[Forward],
     hidden: mx.array,
     logits: mx.array,
     instrument: Instrument | None = None,
-    recorder: AttentionRecorder | None = None,
+    recorder: Recorded | None = None,
 ) -> list[Prediction]:
     """Predictions for B requests from hidden states (B, R, H) and logits (B, R, V) of the last rows.
 

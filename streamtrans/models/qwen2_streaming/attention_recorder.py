@@ -1,6 +1,7 @@
 """Attention of chosen heads: recorded by the layers of a forward pass that is given a recorder."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -10,7 +11,17 @@ Heads = Sequence[tuple[int, int]]
 """Attention heads as (layer, head), both from 0."""
 
 
-class AttentionRecorder:
+class Recorded(Protocol):
+    """Attention that was recorded in a pass of B batch rows, R tokens each, to S columns."""
+
+    def by_row(self) -> mx.array:
+        """The weights with the tokens of all batch rows one after the other, (B·R, heads, S)."""
+
+    def read_by_row(self) -> list[int]:
+        """The number of columns that each of these sees, (B·R,)."""
+
+
+class AttentionRecorder(Recorded):
     """The attention of a pass's last tokens to some of the entries they see.
 
     Fast attention never has its weights as such, so those of the chosen heads and tokens are computed once more.
@@ -53,6 +64,25 @@ class AttentionRecorder:
     def read_by_row(self) -> list[int]:
         """`read` for each of these, (B·R,)."""
         return [count for count in self.read for _ in range(self._rows)]
+
+
+class RaggedRecorder(Recorded):
+    """Attention of B streams, recorded by a recorder each, of fewer tokens than R and columns than S too."""
+
+    def __init__(self, recorders: Sequence[AttentionRecorder], rows: int):
+        """rows: R."""
+        self._recorders, self._rows = recorders, rows
+
+    def by_row(self) -> mx.array:
+        """The weights, 0 where a stream has no column; its missing rows are zeros before the others."""
+        found = [recorder.weights for recorder in self._recorders]  # each (1, heads, at most R, own columns)
+        columns = max(weights.shape[3] for weights in found)
+        padded = [mx.pad(w, [(0, 0), (0, 0), (self._rows - w.shape[2], 0), (0, columns - w.shape[3])]) for w in found]
+        return mx.concatenate(padded).swapaxes(1, 2).flatten(0, 1)
+
+    def read_by_row(self) -> list[int]:
+        """The source tokens that each stream has read, (B·R,)."""
+        return [recorder.read[0] for recorder in self._recorders for _ in range(self._rows)]
 
 
 def last_read(weights: mx.array, read: mx.array, count: int) -> mx.array:

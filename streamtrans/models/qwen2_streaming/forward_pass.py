@@ -1,7 +1,7 @@
 """One forward pass: where its tokens stand, what they see, which results are wanted, and what a cache does for it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,9 @@ import numpy as np
 from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder
 from streamtrans.models.qwen2_streaming.rotary import Positions, Rotary
 from streamtrans.runtime import mx
+
+Attention = Callable[[mx.array, mx.array, mx.array, mx.array | None], mx.array]
+"""Mixes values by queries (B, heads, L, D), keys and values (B, KV, N, D), and a mask, to (..., L, any)."""
 
 
 class Cache:
@@ -57,8 +60,8 @@ class ForwardPass:
     """Computed once per pass, not once per layer.
 
     phases: complex64 (heads|1, B|1, L, D/2), see `rotary`. kinds: uint8 (L,), for the caches. mask: bool
-    (B|1, 1, L, N), true where a token sees an entry, or None where all see everything. rows: the tokens whose results
-    the last layer gives, or None for all. recorder: notes where attention looks, or None.
+    (B|1, 1, L or wanted rows, N), true where a token sees an entry, or None where all see everything. rows: the tokens
+    whose results are wanted, or None for all. recorder: notes where attention looks, or None.
     """
 
     phases: mx.array
@@ -71,10 +74,30 @@ class ForwardPass:
         """Cut arrays (B, L, ...) down to the wanted rows."""
         return list(arrays) if self.rows is None else [array[:, self.rows] for array in arrays]
 
-    @property
-    def wanted_mask(self) -> mx.array | None:
-        """The mask of the wanted rows."""
-        return self.mask if self.mask is None or self.rows is None else self.mask[:, :, self.rows]
+    def narrowed(self, rows: slice | None) -> "ForwardPass":
+        """The pass of which these rows alone are wanted, all if None."""
+        if rows is None:
+            return self
+        return replace(self, rows=rows, mask=None if self.mask is None else self.mask[:, :, rows])
+
+    def with_bias(self, groups: int) -> "ForwardPass":
+        """The pass whose mask is a bias to add to scores, 0 or -∞: float32 (B|1, 1, groups·rows, N).
+
+        groups: query heads per key head, whose rows are those of one product.
+        """
+        return self if self.mask is None else replace(self, mask=_bias(self.mask, groups))
+
+    def attend(
+        self, cache: Any, queries: mx.array, entries: mx.array, attention: Attention, scale: float = 1.0
+    ) -> mx.array:
+        """Remember entries (B, 2·KV, L, D), and mix what the wanted queries (B, heads, R, D) see of the memory.
+
+        scale: factor of the queries that `attention` brings itself.
+        """
+        keys, values = cache.append(entries, self.kinds)
+        if self.recorder:
+            self.recorder.note(queries * scale, keys, self.mask)
+        return attention(queries, keys, values, self.mask)
 
 
 def make_pass(
@@ -88,11 +111,17 @@ def make_pass(
     """Make the pass of tokens of these kinds (L,); the cache gives positions and mask where they are None."""
     positions = cache.positions(kinds, first_target) if positions is None else positions
     mask = cache.mask(kinds) if mask is None else mask
-    return ForwardPass(rotary.phases(positions), kinds, None if mask is None else _four_axes(mask))
+    return ForwardPass(rotary.phases(positions), kinds, as_mask(mask))
 
 
-def _four_axes(mask: np.ndarray | mx.array) -> mx.array:
+def _bias(mask: mx.array, groups: int) -> mx.array:
+    return mx.concatenate([mx.where(mask, 0.0, -mx.inf)] * groups, axis=2)
+
+
+def as_mask(mask: np.ndarray | mx.array | None) -> mx.array | None:
     """Give a boolean mask (L, N), (B, L, N) or (B|1, 1, L, N) the last of these shapes."""
+    if mask is None:
+        return None
     mask = mx.array(mask)
     if mask.ndim == 3:
         return mask[:, None]

@@ -7,6 +7,7 @@ for speed.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 import mlx.nn as nn
@@ -101,13 +102,15 @@ class StreamingAttention(nn.Module):
         )
         turned = rotate(mx.concatenate([queries, keys], axis=2), forward.phases)
         queries, keys = mx.split(turned, [self.n_heads], axis=2)
-        keys, values = cache.append(mx.concatenate([keys, values], axis=2).swapaxes(1, 2), forward.kinds)
+        entries = mx.concatenate([keys, values], axis=2).swapaxes(1, 2)
         queries, h = forward.wanted(queries, h)
-        queries, mask = queries.swapaxes(1, 2), forward.wanted_mask
-        if forward.recorder:
-            forward.recorder.note(queries * self.scale, keys, mask)
-        mixed = mx.fast.scaled_dot_product_attention(queries, keys, values, scale=self.scale, mask=mask)
-        return self.o_proj(mixed.swapaxes(1, 2).reshape(batch, queries.shape[2], -1)), h
+        mixed = forward.attend(cache, queries.swapaxes(1, 2), entries, partial(_mix, self.scale), self.scale)
+        return self.o_proj(mixed.swapaxes(1, 2).reshape(batch, queries.shape[1], -1)), h
+
+
+def _mix(scale: float, queries: mx.array, keys: mx.array, values: mx.array, mask: mx.array | None) -> mx.array:
+    """Attention (B, heads, L, D); see `forward_pass.Attention`."""
+    return mx.fast.scaled_dot_product_attention(queries, keys, values, scale=scale, mask=mask)
 
 
 class MLP(nn.Module):
@@ -163,7 +166,7 @@ class Qwen2ModelStreaming(nn.Module):
         self.embed_tokens: Any = nn.Embedding(args.vocab_size, args.hidden_size)
         self.layers: list[Any] = [StreamingTransformerBlock(args) for _ in range(args.num_hidden_layers)]
         self.norm = nn.RMSNorm(args.hidden_size, eps=args.rms_norm_eps)
-        self._rotary = Rotary(args.head_dim, args.rope_theta)
+        self.rotary = Rotary(args.head_dim, args.rope_theta)
 
     def __call__(
         self,
@@ -187,16 +190,18 @@ class Qwen2ModelStreaming(nn.Module):
     ) -> mx.array:
         """Hidden states (B, L or wanted rows, H); arguments as in `Model.hidden`."""
         caches = [as_cache(memory) for memory in cache or [None] * len(self.layers)]
-        forward = make_pass(self._rotary, caches[0], kinds, self.args.target_position_offset, positions, mask)
-        return self.norm(self.run(self.embed_tokens(ids), replace(forward, rows=rows, recorder=recorder), caches))
+        forward = make_pass(self.rotary, caches[0], kinds, self.args.target_position_offset, positions, mask)
+        return self.norm(self.run(self.embed_tokens(ids), replace(forward, recorder=recorder), caches, rows))
 
-    def run(self, h: mx.array, forward: ForwardPass, caches: Sequence[Cache]) -> mx.array:
-        """Turn embeddings (B, L, H) into (B, L or wanted rows, H); all layers but the last compute every token."""
-        every = replace(forward, rows=None)
+    def run(self, h: mx.array, forward: ForwardPass, caches: Sequence[Any], rows: slice | None = None) -> mx.array:
+        """Turn embeddings (B, L, H) into (B, L or wanted rows, H); all layers but the last compute every token.
+
+        caches: what the pass remembers its tokens in, one per layer.
+        """
         *lower, top = zip(self.layers, caches, strict=True)
         for layer, cache in lower:
-            h = layer.run(h, every, cache)
-        return top[0].run(h, forward, top[1])
+            h = layer.run(h, forward, cache)
+        return top[0].run(h, forward.narrowed(rows), top[1])
 
 
 class Model(nn.Module):

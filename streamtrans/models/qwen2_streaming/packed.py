@@ -9,12 +9,12 @@ product left them. Every result equals the plain layer's up to float32 rounding,
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from typing import Any
 
 import mlx.nn as nn
 
 from streamtrans.models.qwen2_streaming.exponential import gated, weighted
-from streamtrans.models.qwen2_streaming.forward_pass import Cache, ForwardPass
+from streamtrans.models.qwen2_streaming.forward_pass import ForwardPass
 from streamtrans.models.qwen2_streaming.model import Model, ModelArgs, Qwen2ModelStreaming, StreamingTransformerBlock
 from streamtrans.models.qwen2_streaming.panels import (
     PanelEmbedding,
@@ -68,7 +68,7 @@ class PackedQwen2(Qwen2ModelStreaming):
         nn.Module.__init__(self)
         args = self.args = plain.args
         turning = args.num_attention_heads + args.num_key_value_heads
-        self._rotary = Rotary(args.head_dim, args.rope_theta, turning, args.num_key_value_heads)
+        self.rotary = Rotary(args.head_dim, args.rope_theta, turning, args.num_key_value_heads)
         self.norm, self.layers = plain.norm, []
         self.embed_tokens, blocks = plain.embed_tokens, plain.layers
         if args.tie_word_embeddings and _in_panels(args):
@@ -77,26 +77,18 @@ class PackedQwen2(Qwen2ModelStreaming):
             self.layers.append(PackedLayer(blocks.pop(0), args))
             mx.eval(self.layers[-1].parameters())
 
-    def run(self, h: mx.array, forward: ForwardPass, caches: Sequence[Cache]) -> mx.array:
+    def run(self, h: mx.array, forward: ForwardPass, caches: Sequence[Any], rows: slice | None = None) -> mx.array:
         """Start each layer as soon as it is described: describing one takes Python a third of its computing time."""
         batch, _, width = h.shape
         h = h.reshape(-1, width)
-        every = _with_bias(replace(forward, rows=None), self.args)
+        groups = self.args.num_attention_heads // self.args.num_key_value_heads
+        every = forward.with_bias(groups)
         *lower, top = zip(self.layers, caches, strict=True)
         for layer, cache in lower:
             h = layer.run(h, batch, every, cache)
             mx.async_eval(h)
-        last = every if forward.rows is None else _with_bias(forward, self.args)
+        last = every if rows is None else forward.narrowed(rows).with_bias(groups)
         return top[0].run(h, batch, last, top[1]).reshape(batch, -1, width)
-
-
-def _with_bias(forward: ForwardPass, args: ModelArgs) -> ForwardPass:
-    """Turn the mask into a bias that packed layers add to their scores, 0 or -∞: float32 (B|1, 1, heads/KV·L, N)."""
-    mask = forward.wanted_mask
-    if mask is None:
-        return forward
-    queries_per_key = args.num_attention_heads // args.num_key_value_heads
-    return replace(forward, mask=mx.concatenate([mx.where(mask, 0.0, -mx.inf)] * queries_per_key, axis=2))
 
 
 class PackedLayer(nn.Module):
@@ -131,16 +123,13 @@ class PackedLayer(nn.Module):
         """Factors of the heads (heads + 2·KV, 1, 1): queries are scaled."""
         return mx.array([scale] * self.n_heads + [1.0] * 2 * self.n_kv_heads).reshape(-1, 1, 1)
 
-    def run(self, h: mx.array, batch: int, forward: ForwardPass, cache: Cache) -> mx.array:
-        """Tokens (B·L, H) to (B·L or B·wanted rows, H); the mask of the pass is made by `_with_bias`."""
+    def run(self, h: mx.array, batch: int, forward: ForwardPass, cache: Any) -> mx.array:
+        """Tokens (B·L, H) to (B·L or B·wanted rows, H); the pass is one `with_bias`."""
         qkv = multiply(self._unit(h), self.qkv, plus=self.qkv_bias)
         queries, entries = mx.split(self._turn(qkv, batch, forward.phases), [self.n_heads], axis=1)
-        keys, values = cache.append(entries, forward.kinds)
         if forward.rows is not None:
             queries, h = queries[:, :, forward.rows], _rows_of(h, batch, forward.rows)
-        if forward.recorder:
-            forward.recorder.note(queries, keys, forward.mask)
-        h = add_product(h, self._attend(queries, keys, values, forward.mask), self.out)
+        h = add_product(h, forward.attend(cache, queries, entries, self._attend), self.out)
         gate, up = mx.split(multiply(self._unit(h), self.gate_up), 2)
         return add_product(h, flat(gated(gate, up)), self.down)
 
@@ -162,7 +151,7 @@ class PackedLayer(nn.Module):
         return (pairs.reshape(count, batch, -1, width // 2) * phases).view(mx.float32).swapaxes(0, 1)
 
     def _attend(self, queries: mx.array, keys: mx.array, values: mx.array, bias: mx.array | None) -> mx.array:
-        """Queries (B, heads, L, D) over keys and values (B, KV, N, D) to (B·L, heads·D); bias as `_with_bias` makes it.
+        """Queries (B, heads, L, D) over keys and values (B, KV, N, D) to (B·L, heads·D); bias of a pass `with_bias`.
 
         The query heads that share a key head are rows of one product, so nothing is repeated or broadcast.
         """
