@@ -1,6 +1,7 @@
-"""One pass for the new tokens of several streams, each with a memory of its own; nothing is padded.
+"""One pass for the new tokens of several streams, each with a memory of its own.
 
-Most of a pass is reading the weights, which is done once for all tokens. Attention alone goes stream by stream.
+The weights are read once for all tokens, which stand one after the other, whatever their number per stream. Attention
+alone goes stream by stream.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,10 @@ from streamtrans.models.qwen2_streaming.streaming_cache import DualStreamingCach
 from streamtrans.runtime import mx
 
 
+ROWS = 8
+"""Products of more rows than this are fast where their number is a multiple of it (see `panels`)."""
+
+
 @dataclass(frozen=True)
 class NewTokens:
     """Tokens of one stream: ids, their kinds, uint8 (L,), and the stream's memory, one cache per layer."""
@@ -27,13 +32,15 @@ class NewTokens:
 
 
 def hidden_of(model: Model, streams: Sequence[NewTokens]) -> mx.array:
-    """Hidden states after the last norm (T, H) of all tokens, stream after stream."""
+    """Hidden states after the last norm of all T tokens, stream after stream: (T or some more, H)."""
     qwen2 = model.model
     first_target = model.args.target_position_offset
-    positions = [stream.memory[0].positions(stream.kinds, first_target) for stream in streams]
     kinds = np.concatenate([stream.kinds for stream in streams])
-    forward = _RaggedPass(qwen2.rotary.phases(np.concatenate(positions)), kinds, parts=_parts(streams))
-    ids = mx.array([[token for stream in streams for token in stream.ids]])
+    spare = -len(kinds) % ROWS if len(kinds) > ROWS else 0
+    positions = np.concatenate([stream.memory[0].positions(stream.kinds, first_target) for stream in streams])
+    phases = qwen2.rotary.phases(np.pad(positions, (0, spare)))
+    forward = _RaggedPass(phases, kinds, parts=_parts(streams), spare=spare)
+    ids = mx.array([[token for stream in streams for token in stream.ids] + [0] * spare])
     caches = list(zip(*[stream.memory for stream in streams], strict=True))
     return qwen2.norm(qwen2.run(qwen2.embed_tokens(ids), forward, caches))[0]
 
@@ -51,9 +58,13 @@ def _parts(streams: Sequence[NewTokens]) -> "list[tuple[slice, ForwardPass]]":
 
 @dataclass(frozen=True)
 class _RaggedPass(ForwardPass):
-    """A pass of which each part attends by itself, to a cache of its own."""
+    """A pass of which each part attends by itself, to a cache of its own.
+
+    spare: rows at the end that are there to fill up; they see nothing.
+    """
 
     parts: list[tuple[slice, ForwardPass]] = field(default_factory=list)
+    spare: int = 0
 
     def with_bias(self, groups: int) -> "ForwardPass":
         return replace(self, parts=[(tokens, alone.with_bias(groups)) for tokens, alone in self.parts])
@@ -66,4 +77,7 @@ class _RaggedPass(ForwardPass):
             alone.attend(own, queries[:, :, tokens], entries[:, :, tokens], attention, scale)
             for own, (tokens, alone) in zip(cache, self.parts, strict=True)
         ]
+        if self.spare:
+            mixed.append(mx.zeros_like(mixed[0][..., :1, :]))
+            mixed += [mixed[-1]] * (self.spare - 1)
         return mx.concatenate(mixed, axis=-2)
