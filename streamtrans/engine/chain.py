@@ -13,7 +13,7 @@ from pathlib import Path
 
 from streamtrans.engine.events import End, Event, Notice, Read, Write
 from streamtrans.engine.lines import LineEngine, Opener, Sentences, SequentialEngine
-from streamtrans.engine.passes import Forward, Prediction, Runner
+from streamtrans.engine.passes import Forward, Prediction, Runner, Seat
 from streamtrans.engine.session import Session
 from streamtrans.engine.stream import Stream
 from streamtrans.engine.translator import Translator, load
@@ -47,17 +47,20 @@ class Chain(Sentences):
         """The first one's own; both follow it."""
         return self.first.default_policy
 
-    def session(self, policy: Policy | None = None, clock: Callable[[], float] = time.perf_counter) -> Session:
-        """A new live stream, in which both models follow one policy; clock: seconds.
+    def session(
+        self, policy: Policy | None = None, clock: Callable[[], float] = time.perf_counter, seat: Seat | None = None
+    ) -> Session:
+        """A new live stream, in which both models follow one policy; clock: seconds; seat: as in `Translator`.
 
         Raises UsageError for a policy that takes words back, and what the models raise.
         """
         policy = policy or self.default_policy
         if revises(policy):
             raise UsageError(f"policy {policy.name} takes words back, so that no second model can follow; take another")
-        first, second = (link.stream(policy, link.executor.drafts) for link in self.links)
+        first, second = (link.stream(policy, 0 if seat else link.executor.drafts) for link in self.links)
         stream = ChainedStream(first, second, self.settings)
-        return Session(stream, _ChainRunner(stream, [link.executor.runner(policy) for link in self.links]), clock)
+        runners = [seat(link.executor, policy) if seat else link.executor.runner(policy) for link in self.links]
+        return Session(stream, _ChainRunner(stream, runners), clock)
 
     def lines(self, policy: Policy | None = None, batch_size: int | None = None) -> LineEngine:
         """The engine for many lines: one session after the other, whatever the batch size."""
@@ -87,6 +90,11 @@ class ChainedStream:
     def policy(self) -> Policy:
         """The policy of both streams."""
         return self._streams[0].policy
+
+    def follow(self, policy: Policy) -> None:
+        """Both streams decide by another policy from now on."""
+        for stream in self._streams:
+            stream.follow(policy)
 
     @property
     def sentence(self) -> int:

@@ -14,6 +14,7 @@ from streamtrans.policies import Policy
 from streamtrans.ranks import Ranks
 
 if TYPE_CHECKING:
+    from streamtrans.engine.passes import Seat
     from streamtrans.engine.session import Session
 
 
@@ -28,8 +29,10 @@ class Opener(Protocol):
     def default_policy(self) -> Policy:
         """The policy to follow where none is given."""
 
-    def session(self, policy: Policy | None = None, clock: Callable[[], float] = time.perf_counter) -> "Session":
-        """A new live stream; clock: seconds."""
+    def session(
+        self, policy: Policy | None = None, clock: Callable[[], float] = time.perf_counter, seat: "Seat | None" = None
+    ) -> "Session":
+        """A new live stream; clock: seconds; seat: finds its runner, where it shares passes with others."""
 
     def lines(self, policy: Policy | None = None, batch_size: int | None = None) -> "LineEngine":
         """The fastest engine for many lines; batch_size: lines in flight."""

@@ -43,6 +43,9 @@ class Decider(Protocol):
     def foreign(self) -> int:
         """Words of finished sentences in another script."""
 
+    def follow(self, policy: Policy) -> None:
+        """Decides by another policy from now on, which must be one for the same evidence."""
+
     def read(self, unit: Word | LineEnd) -> Forward | None:
         """The pass to make after a source word, or the end of a sentence; None if more source is wanted."""
 
@@ -90,6 +93,15 @@ class Session:
     def foreign(self) -> int:
         """Words of finished sentences in a script that the source language does not use: they were copied."""
         return self._stream.foreign
+
+    def follow(self, policy: Policy) -> None:
+        """Decides by another policy from the next word on, in the middle of a sentence too.
+
+        Raises UsageError for one that decides by other evidence; a new session can follow that.
+        """
+        if policy.evidence != self.policy.evidence:
+            raise UsageError(f"{policy.name} decides by other evidence than {self.policy.name}; start a new session")
+        self._stream.follow(policy)
 
     def events(self, text: str | bytes) -> Iterator[Event]:
         """Takes more source text, any piece of it, and yields each event as it happens.

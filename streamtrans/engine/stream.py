@@ -60,9 +60,9 @@ class Stream:
         Policies that compare continuations verify all of it. carry: words that are no language go around the model.
         """
         self._carries = carry
-        self.tokenizer, self.settings, self.policy = tokenizer, settings, policy
+        self.tokenizer, self.settings = tokenizer, settings
+        self.follow(policy)
         self._keep = inf if isinstance(policy.evidence, Continuation | Revision) else drafts
-        self._min_wait = getattr(policy, "min_wait", -inf)
         self._languages = settings.source_language or "", settings.target_language or ""
         self._source_language, self._target_language = self._languages
         self.events: list[Event] = []
@@ -84,6 +84,11 @@ class Stream:
     def answer(self, prediction: Prediction) -> Forward | None:
         """Takes the answer to the last pass; returns the next one, or None if more source is wanted."""
         return self._steps.send(prediction)
+
+    def follow(self, policy: Policy) -> None:
+        """Decides by another policy from now on, which must be one for the same evidence."""
+        self.policy = policy
+        self._min_wait = getattr(policy, "min_wait", -inf)
 
     def _begin_sentence(self) -> None:
         self.source: list[str] = []

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from streamtrans.engine.lines import LineEngine, Sentences
-from streamtrans.engine.passes import Executor
+from streamtrans.engine.passes import Executor, Seat
 from streamtrans.engine.qwen2 import Qwen2Executor
 from streamtrans.engine.session import Session
 from streamtrans.engine.stream import Stream
@@ -33,14 +33,19 @@ class Translator(Sentences):
     settings: TranslationSettings
     carry: bool = True
 
-    def session(self, policy: Policy | None = None, clock: Callable[[], float] = time.perf_counter) -> Session:
+    def session(
+        self, policy: Policy | None = None, clock: Callable[[], float] = time.perf_counter, seat: Seat | None = None
+    ) -> Session:
         """A new live stream, with the checkpoint's own policy unless one is given; clock: seconds.
 
+        seat: finds its runner, where it shares passes with other streams; drafts do not pay there.
         Raises ModelError if the checkpoint lacks something that the policy needs, UsageError for what is no policy.
         """
         policy = self.default_policy if policy is None else policy
         if isinstance(policy, type) or not hasattr(policy, "decide"):
             raise UsageError(f"{policy!r} is not a policy; give one, such as WaitK(3)")
+        if seat:
+            return Session(self.stream(policy), seat(self.executor, policy), clock)
         return Session(self.stream(policy, self.executor.drafts), self.executor.runner(policy), clock)
 
     def lines(self, policy: Policy | None = None, batch_size: int | None = None) -> LineEngine:

@@ -16,7 +16,6 @@ from streamtrans.models.qwen2_streaming.model import Model
 from streamtrans.models.qwen2_streaming.streaming_cache import DualStreamingCache
 from streamtrans.runtime import mx
 
-
 ROWS = 8
 """Products of more rows than this are fast where their number is a multiple of it (see `panels`)."""
 
