@@ -27,6 +27,7 @@ COMMANDS = {
     "inspect": ("inspect", "Show when each word was read and written."),
     "train": ("train.command", "Train a model on your own sentence pairs."),
     "distill": ("distill", "Write training pairs with a teacher's translations."),
+    "serve": ("serve", "Serve live translation: a page, captions for a room, an interface."),
     "policies": ("policies", "List the policies: when to read, when to write."),
     "models": ("models.command", "List models, get Firefox's, calibrate, merge adapters."),
     "bench": ("bench", "Measure how fast it is here, and against whom."),

@@ -1,0 +1,140 @@
+"""All that sessions share: models, the scheduler, threads to wait in, and the count of who is there."""
+
+import asyncio
+import secrets
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from streamtrans.engine.chain import load_route
+from streamtrans.engine.lines import Opener
+from streamtrans.engine.session import Session
+from streamtrans.errors import StreamtransError
+from streamtrans.models.routes import Route, find_route
+from streamtrans.policies import Policy
+from streamtrans.serve.captions import Stage
+from streamtrans.serve.hosted import Hosted
+from streamtrans.serve.limits import Limits
+from streamtrans.serve.messages import ServiceError, Wanted, policy_of
+from streamtrans.serve.metrics import Metrics
+from streamtrans.serve.scheduler import Scheduler
+
+T = TypeVar("T")
+_END = object()
+
+
+class Hall:
+    """Opens sessions while there is room."""
+
+    def __init__(
+        self,
+        route: Route,
+        limits: Limits | None = None,
+        choose: Callable[[Policy], Policy] = lambda own: own,
+        load: Callable[[Route], Opener] = load_route,
+    ):
+        """route: of the model to take where a client names none. choose: the policy to follow there, from its own."""
+        self.limits = limits or Limits()
+        self.metrics = Metrics()
+        self.stage = Stage()
+        self.draining = asyncio.Event()
+        self._route, self._choose, self._load = route, choose, load
+        self._translators: dict[Route, Opener] = {}
+        self._loading = threading.Lock()
+        self._threads = ThreadPoolExecutor(self.limits.sessions + 4, "session")
+        self._scheduler = Scheduler(observe=self.metrics.passes.observe)
+        self._sessions = 0
+        self.viewers = 0
+
+    @property
+    def sessions(self) -> int:
+        """The number of sessions that are open."""
+        return self._sessions
+
+    @asynccontextmanager
+    async def room(self) -> AsyncIterator[None]:
+        """Counts a session while it is there; ServiceError `full` or `draining` if none may begin."""
+        if self.draining.is_set():
+            raise ServiceError("draining", "the server is about to stop; try again in a moment", fatal=True)
+        if self._sessions >= self.limits.sessions:
+            raise ServiceError("full", f"all {self.limits.sessions} sessions are taken; try again later", fatal=True)
+        self._sessions += 1
+        self.metrics.sessions.set(self._sessions)
+        try:
+            yield
+        finally:
+            self._sessions -= 1
+            self.metrics.sessions.set(self._sessions)
+
+    async def open(self, wanted: Wanted, first_sentence: int = 0) -> tuple[Hosted, Route]:
+        """A new session; ServiceError says which of its wishes cannot be."""
+        return await self.run(partial(self._open, wanted, first_sentence))
+
+    def _open(self, wanted: Wanted, first_sentence: int) -> tuple[Hosted, Route]:
+        route = self._chosen(wanted)
+        translator = self._translator(route)
+        default = self._choose(translator.default_policy) if route == self._route else translator.default_policy
+        policy = policy_of(wanted.policy, default) if wanted.policy else default
+
+        def start(policy: Policy) -> Session:
+            return translator.session(policy, seat=self._scheduler.seat)
+
+        try:
+            return Hosted(start, policy, first_sentence), route
+        except StreamtransError as error:
+            raise ServiceError("bad_policy", str(error)) from error
+
+    def _chosen(self, wanted: Wanted) -> Route:
+        """The route of a client's wishes. A model goes by its name or its languages: no client may name a file."""
+        if wanted.model in (None, self._route.name, self._route.title) and not (wanted.source or wanted.target):
+            return self._route
+        if wanted.model and (Path(wanted.model).name != wanted.model or wanted.model.startswith(".")):
+            raise ServiceError("unknown_model", f"{wanted.model!r} is no model of this server")
+        try:
+            return find_route(wanted.model, None, wanted.source, wanted.target)
+        except StreamtransError as error:
+            raise ServiceError("unsupported_direction", str(error)) from error
+
+    def _translator(self, route: Route) -> Opener:
+        with self._loading:
+            if route not in self._translators:
+                if len(self._translators) >= self.limits.models:
+                    raise ServiceError("models", f"this server holds {self.limits.models} models at most")
+                try:
+                    self._translators[route] = self._load(route)
+                except StreamtransError as error:
+                    raise ServiceError("unknown_model", str(error)) from error
+            return self._translators[route]
+
+    def check_words(self, words: int) -> None:
+        """Raises ServiceError `too_large` for more words than a message may have."""
+        if words > self.limits.message_words:
+            raise ServiceError("too_large", f"a message has {self.limits.message_words} words at most")
+
+    def warm(self) -> Opener:
+        """Loads the default model now; raises as `load_route`."""
+        self._translators[self._route] = self._load(self._route)
+        return self._translators[self._route]
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Does work that may wait for passes, in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def each(self, pieces: Iterator[T]) -> AsyncIterator[T]:
+        """The pieces of an iterator that may wait for passes."""
+        while (piece := await self.run(partial(next, pieces, _END))) is not _END:
+            yield piece  # type: ignore[misc]
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._scheduler.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def new_name() -> str:
+    """A name of a session that nobody can guess."""
+    return secrets.token_urlsafe(12)

@@ -1,0 +1,93 @@
+"""`/v1/captions`: the lines of a session for those who only watch."""
+
+import asyncio
+from contextlib import suppress
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from streamtrans.serve.captions import Show
+from streamtrans.serve.hall import Hall
+from streamtrans.serve.messages import ServiceError
+from streamtrans.serve.protocols.stream import Connection, Vanished
+
+_BEAT = 20.0
+"""Seconds after which a message goes out even if nothing has changed, so that both ends notice a broken line."""
+
+
+async def watch(socket: WebSocket, hall: Hall) -> None:
+    """Sends the last lines of a session, then every change, until the viewer goes.
+
+    `?session=NAME` names it, else it is the latest. `?last=N` bounds the lines at the start; a viewer that was away gets them again by their numbers.
+    """
+    await socket.accept()
+    connection = Connection(socket, hall)
+    try:
+        async with _counted(hall):
+            show = await _wanted(connection)
+            await _show(connection, show, _number(socket.query_params.get("last"), 50))
+    except ServiceError as error:
+        with suppress(Vanished):
+            await connection.send(error.as_dict())
+    except Vanished:
+        pass
+    await connection.close()
+
+
+class _counted:
+    """Counts a viewer while it watches."""
+
+    def __init__(self, hall: Hall):
+        self._hall = hall
+
+    async def __aenter__(self) -> None:
+        if self._hall.viewers >= self._hall.limits.viewers:
+            raise ServiceError("full", f"all {self._hall.limits.viewers} places for viewers are taken", fatal=True)
+        self._change(1)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._change(-1)
+
+    def _change(self, number: int) -> None:
+        self._hall.viewers += number
+        self._hall.metrics.viewers.set(self._hall.viewers)
+
+
+async def _wanted(connection: Connection) -> Show:
+    """The show of the session that is named, or the latest, as soon as there is one."""
+    name = connection.socket.query_params.get("session")
+    if name:
+        return connection.hall.stage.show(name[:64])
+    while (show := connection.hall.stage.latest) is None:
+        await connection.send({"type": "waiting"})
+        await asyncio.sleep(1)
+    return show
+
+
+async def _show(connection: Connection, show: Show, last: int) -> None:
+    with show.watched() as viewer:
+        await connection.send(show.snapshot(last))
+        gone = asyncio.ensure_future(_until_gone(connection.socket))
+        drained = asyncio.ensure_future(connection.hall.draining.wait())
+        try:
+            while not (gone.done() or drained.done()):
+                change = asyncio.ensure_future(viewer.next(show))
+                await asyncio.wait({change, gone, drained}, timeout=_BEAT, return_when=asyncio.FIRST_COMPLETED)
+                if change.done():
+                    await connection.send(change.result())
+                else:
+                    change.cancel()
+                    if not (gone.done() or drained.done()):
+                        await connection.send({"type": "beat"})
+        finally:
+            gone.cancel()
+            drained.cancel()
+
+
+async def _until_gone(socket: WebSocket) -> None:
+    with suppress(WebSocketDisconnect, RuntimeError):
+        while (await socket.receive())["type"] != "websocket.disconnect":
+            pass
+
+
+def _number(text: str | None, default: int) -> int:
+    return min(int(text), 200) if text and text.isascii() and text.isdigit() and len(text) < 6 else default
