@@ -94,6 +94,11 @@ class Session:
         """Words of finished sentences in a script that the source language does not use: they were copied."""
         return self._stream.foreign
 
+    @property
+    def between_sentences(self) -> bool:
+        """Whether no sentence has begun since the last one ended."""
+        return not self._open and self._reader.empty
+
     def follow(self, policy: Policy) -> None:
         """Decides by another policy from the next word on, in the middle of a sentence too.
 

@@ -127,7 +127,7 @@ class Hall:
     async def each(self, pieces: Iterator[T]) -> AsyncIterator[T]:
         """The pieces of an iterator that may wait for passes."""
         while (piece := await self.run(partial(next, pieces, _END))) is not _END:
-            yield piece  # type: ignore[misc]
+            yield piece
 
     def close(self) -> None:
         """Ends the threads."""

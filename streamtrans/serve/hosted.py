@@ -1,5 +1,6 @@
 """One session of the service, whose sentences are numbered on when its policy, or its engine, changes."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
@@ -15,6 +16,8 @@ from streamtrans.text.words import join
 AT_ONCE = 8
 """Words that are taken before their events are sent."""
 
+_WORDS = re.compile(r"\S*\s|\S+")
+
 Start = Callable[[Policy], Session]
 
 
@@ -25,14 +28,15 @@ class Hosted:
         """start: makes the engine's session for a policy. first_sentence: the number of its first one."""
         self._start, self._before = start, first_sentence
         self._session = start(policy)
+        self._next: Session | None = None  # goes on after the open sentence
         self._open: list[str] = []  # target words of the open sentence
         self._read = 0  # source words of the open sentence
         self.sentences = first_sentence
 
     @property
     def policy(self) -> Policy:
-        """The policy that decides."""
-        return self._session.policy
+        """The policy that decides, or will after the open sentence."""
+        return (self._next or self._session).policy
 
     @property
     def settings(self) -> Any:
@@ -41,31 +45,34 @@ class Hosted:
 
     def feed(self, text: str) -> Iterator[list[Event]]:
         """Takes source text; gives the events of some words at a time."""
-        yield from self._in_pieces(self._session.events(text))
+        for piece in _WORDS.findall(text) if self._next else [text]:
+            yield from self._in_pieces(self._session.events(piece))
+            self._change()
 
     def hear(self, words: Iterable[Heard]) -> Iterator[list[Event]]:
         """Takes whole words with their times."""
         for word, start_ms, end_ms in words:
             yield self._noted(self._session.hear(word, start_ms, end_ms))
+            self._change()
 
     def end_sentence(self) -> list[Event]:
         """Writes everything owed."""
-        return self._noted(self._session.end_sentence())
+        events = self._noted(self._session.end_sentence())
+        self._change()
+        return events
 
     def finish(self) -> list[Event]:
         """Writes everything owed and ends the session."""
         return self._noted(self._session.finish())
 
-    def follow(self, policy: Policy) -> list[Event]:
-        """Decides by another policy from the next word on; one that needs other evidence ends the open sentence."""
+    def follow(self, policy: Policy) -> None:
+        """Decides by another policy from the next word on; one that needs other evidence, from the next sentence."""
         try:
             self._session.follow(policy)
-            return []
+            self._next = None
         except UsageError:
-            session = self._start(policy)  # first: it may not be possible
-            events = self.end_sentence()
-            self._begin(session)
-            return events
+            self._next = self._start(policy)
+            self._change()
 
     def reset(self) -> list[Event]:
         """Forgets the open sentence: what was written of it stays, and is its end."""
@@ -73,11 +80,17 @@ class Hosted:
         if self._read or self._open:
             text = join(self._open, self.settings.target_language or "")
             events = self._noted([End(self.sentences - self._before, len(self._open), text, self._read)])
-        self._begin(self._start(self.policy))
+        self._next = self._next or self._start(self.policy)
+        self._begin(self._next)
         return events
 
+    def _change(self) -> None:
+        """Goes on with the next session, if there is one and no sentence is open."""
+        if self._next and self._session.between_sentences:
+            self._begin(self._next)
+
     def _begin(self, session: Session) -> None:
-        self._session, self._before = session, self.sentences
+        self._session, self._before, self._next = session, self.sentences, None
         self._open, self._read = [], 0
 
     def _in_pieces(self, events: Iterator[Event]) -> Iterator[list[Event]]:

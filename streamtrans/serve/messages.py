@@ -123,14 +123,13 @@ def policy_of(stated: dict[str, Any] | str, default: Policy) -> Policy:
         raise ServiceError("bad_policy", 'a policy is its name, or {"name": …} with its options')
     if name == default.name and not options:
         return default
-    numbers = {key: float("inf") if value == "inf" else value for key, value in options.items()}
+    numbers: dict[str, Any] = {key: float("inf") if value == "inf" else value for key, value in options.items()}
     for key, value in numbers.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
             raise ServiceError("bad_policy", f"{key} must be a number")
-    max_lag = numbers.pop("max_lag", None)
-    if isinstance(max_lag, float):
+    if isinstance(numbers.get("max_lag"), float):
         raise ServiceError("bad_policy", "max_lag must be a whole number")
     try:
-        return make_policy(name, max_lag, **numbers)
+        return make_policy(name, **numbers)
     except StreamtransError as error:
         raise ServiceError("bad_policy", str(error)) from error

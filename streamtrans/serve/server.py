@@ -1,6 +1,7 @@
 """A server process: it says where it listens, and when it is told to stop, it lets open sessions end."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from types import FrameType
 
@@ -42,7 +43,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._hall, self._ready = hall, ready
 
-    async def startup(self, sockets: list | None = None) -> None:  # type: ignore[type-arg]
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Says where it listens."""
         await super().startup(sockets)
         if self.started:

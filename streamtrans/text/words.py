@@ -97,6 +97,11 @@ class WordReader:
         self._letters = ["".join(self._letters)] if self._letters else []
         return "".join(self._letters)
 
+    @property
+    def empty(self) -> bool:
+        """Whether no letter waits for what follows it."""
+        return not (self._letters or self._waiting)
+
     def feed(self, text: str, spoken: Span | None = None) -> Iterator[Word | LineEnd]:
         """The words and line ends that are complete once `text` has arrived, in order; consume it whole.
 

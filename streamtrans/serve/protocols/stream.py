@@ -12,7 +12,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from streamtrans.engine.events import Event
 from streamtrans.errors import StreamtransError
-from streamtrans.policies import description_of
+from streamtrans.policies import Policy, description_of
 from streamtrans.serve.captions import Show
 from streamtrans.serve.hall import Hall, new_name
 from streamtrans.serve.hosted import Hosted
@@ -171,7 +171,7 @@ class _Talk:
         self._mistakes = 0
 
     async def run(self) -> int:
-        """Answers messages until the end, and translates what was read whatever happens; gives the code to close with."""
+        """Answers messages until the end, and translates what was read, whatever happens; gives the closing code."""
         code = 1000
         try:
             async with asyncio.timeout(self._hall.limits.session_seconds):
@@ -245,13 +245,13 @@ class _Talk:
                 yield await hall.run(hosted.reset)
             case ChangePolicy():
                 policy = policy_of(message.policy, self._default)
-                yield await hall.run(lambda: self._followed(policy))
+                await hall.run(lambda: self._follow(policy))
             case Open():
                 raise ServiceError("wrong_order", "the session is open already; one connection has one session")
 
-    def _followed(self, policy: Any) -> list[Event]:
+    def _follow(self, policy: Policy) -> None:
         try:
-            return self._hosted.follow(policy)
+            self._hosted.follow(policy)
         except StreamtransError as error:
             raise ServiceError("bad_policy", str(error)) from error
 

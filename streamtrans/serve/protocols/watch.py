@@ -17,7 +17,8 @@ _BEAT = 20.0
 async def watch(socket: WebSocket, hall: Hall) -> None:
     """Sends the last lines of a session, then every change, until the viewer goes.
 
-    `?session=NAME` names it, else it is the latest. `?last=N` bounds the lines at the start; a viewer that was away gets them again by their numbers.
+    `?session=NAME` names it, else it is the latest. `?last=N` bounds the lines at first; a viewer that was away gets
+    them again by their numbers.
     """
     await socket.accept()
     connection = Connection(socket, hall)
