@@ -61,6 +61,11 @@ def find_route(model: str | None, adapter: Path | None, source: str | None, targ
     return Route((name,))
 
 
+def directions() -> list[Pair]:
+    """The directions that one model on this machine translates, by code."""
+    return sorted(_here())
+
+
 def _is_there(name: str) -> bool:
     return name in embedded_models() or Path(name).is_dir()
 

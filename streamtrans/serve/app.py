@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
 from streamtrans.serve.hall import Hall
+from streamtrans.serve.protocols.sidecar import sidecar
 from streamtrans.serve.protocols.stream import stream
 from streamtrans.serve.protocols.translate import translate
 from streamtrans.serve.protocols.watch import watch
@@ -36,6 +37,9 @@ def make_app(hall: Hall, token: str | None = None, origins: Sequence[str] = (), 
     async def on_stream(socket: WebSocket) -> None:
         await stream(socket, hall)
 
+    async def on_sidecar(socket: WebSocket) -> None:
+        await sidecar(socket, hall)
+
     async def on_watch(socket: WebSocket) -> None:
         await watch(socket, hall)
 
@@ -53,6 +57,7 @@ def make_app(hall: Hall, token: str | None = None, origins: Sequence[str] = (), 
         Route("/v1/translate", on_translate, methods=["POST"]),
         WebSocketRoute("/v1/stream", on_stream),
         WebSocketRoute("/v1/captions", on_watch),
+        WebSocketRoute("/alignatt", on_sidecar),
         Route("/", _page("index.html")),
         Route("/captions", _page("captions.html")),
         Mount("/static", StaticFiles(directory=STATIC)),

@@ -22,6 +22,7 @@ from streamtrans.serve.limits import Limits
 from streamtrans.serve.messages import ServiceError, Wanted, policy_of
 from streamtrans.serve.metrics import Metrics
 from streamtrans.serve.scheduler import Scheduler
+from streamtrans.text.languages import closest, code_of
 
 T = TypeVar("T")
 _END = object()
@@ -95,9 +96,17 @@ class Hall:
         if wanted.model and (Path(wanted.model).name != wanted.model or wanted.model.startswith(".")):
             raise ServiceError("unknown_model", f"{wanted.model!r} is no model of this server")
         try:
+            if wanted.model is None and self._is_own(wanted.source, wanted.target):
+                return self._route
             return find_route(wanted.model, None, wanted.source, wanted.target)
         except StreamtransError as error:
             raise ServiceError("unsupported_direction", str(error)) from error
+
+    def _is_own(self, source: str | None, target: str | None) -> bool:
+        """Whether the default model translates between these languages, None where either will do."""
+        own = self._translator(self._route).settings
+        pairs = [(source, own.source_language), (target, own.target_language)]
+        return all(not asked or (has and closest(code_of(asked), [has])) for asked, has in pairs)
 
     def _translator(self, route: Route) -> Opener:
         with self._loading:
@@ -117,8 +126,7 @@ class Hall:
 
     def warm(self) -> Opener:
         """Loads the default model now; raises as `load_route`."""
-        self._translators[self._route] = self._load(self._route)
-        return self._translators[self._route]
+        return self._translator(self._route)
 
     async def run(self, work: Callable[[], T]) -> T:
         """Does work that may wait for passes, in a thread."""

@@ -6,9 +6,9 @@ from contextlib import suppress
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from streamtrans.serve.captions import Show
+from streamtrans.serve.connection import Connection, connected
 from streamtrans.serve.hall import Hall
 from streamtrans.serve.messages import ServiceError
-from streamtrans.serve.protocols.stream import Connection, Vanished
 
 _BEAT = 20.0
 """Seconds after which a message goes out even if nothing has changed, so that both ends notice a broken line."""
@@ -20,18 +20,9 @@ async def watch(socket: WebSocket, hall: Hall) -> None:
     `?session=NAME` names it, else it is the latest. `?last=N` bounds the lines at first; a viewer that was away gets
     them again by their numbers.
     """
-    await socket.accept()
-    connection = Connection(socket, hall)
-    try:
-        async with _counted(hall):
-            show = await _wanted(connection)
-            await _show(connection, show, _number(socket.query_params.get("last"), 50))
-    except ServiceError as error:
-        with suppress(Vanished):
-            await connection.send(error.as_dict())
-    except Vanished:
-        pass
-    await connection.close()
+    async with connected(socket, hall) as connection, _counted(hall):
+        show = await _wanted(connection)
+        await _show(connection, show, _number(socket.query_params.get("last"), 50))
 
 
 class _counted:
