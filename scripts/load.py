@@ -117,7 +117,8 @@ async def piped(policy: str | None):
     command = [sys.executable, "-m", "streamtrans", "live", "--json"] + (["--policy", policy] if policy else [])
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
-    assert process.stdin and process.stdout
+    assert process.stdin is not None
+    assert process.stdout is not None
     process.stdin.write(b"Hello there.\n")  # whose translation says that it is ready
     async for line in process.stdout:
         if json.loads(line)["type"] == "end":

@@ -257,7 +257,7 @@ def session(_: Path) -> Target:
 
     def events(policy: Any, language: str, parts: list[Any]) -> list[Any]:
         settings = TranslationSettings(source_language=language, target_language="pt", max_source_words=6)
-        live = Session(Stream(tokenizer, settings, policy), _Runner(tokenizer), lambda: 0.0)
+        live = Session(Stream(tokenizer, settings, policy), [_Runner(tokenizer)], lambda: 0.0)
         found = []
         for part in parts:
             try:
