@@ -1,6 +1,7 @@
 """All that sessions share: models, the scheduler, threads to wait in, and the count of who is there."""
 
 import asyncio
+import logging
 import secrets
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -23,6 +24,8 @@ from streamtrans.serve.messages import ServiceError, Wanted, policy_of
 from streamtrans.serve.metrics import Metrics
 from streamtrans.serve.scheduler import Scheduler, Task, Told, Work
 from streamtrans.text.languages import closest, code_of
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -128,15 +131,18 @@ class Hall:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def events(self, hosted: Hosted, work: Work) -> AsyncGenerator[list[Event]]:
-        """The events of a session's work, as they happen; raises the error that ends it."""
+        """The events of a session's work, as they happen; ServiceError `failed` if it cannot be done."""
         told: asyncio.Queue[Told] = asyncio.Queue()
         loop = asyncio.get_running_loop()
         task = Task(work, lambda events: loop.call_soon_threadsafe(told.put_nowait, events))  # type: ignore[arg-type]
         hosted.lane.take(task)
         try:
             while (events := await told.get()) is not None:
+                if isinstance(events, StreamtransError):
+                    raise ServiceError("failed", str(events), fatal=True) from events
                 if isinstance(events, BaseException):
-                    raise events
+                    log.error("a session failed", exc_info=events)
+                    raise ServiceError("failed", "the session failed; start a new one", fatal=True) from events
                 yield events
         finally:
             task.cancel()

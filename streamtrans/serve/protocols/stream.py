@@ -131,6 +131,8 @@ class _Talk:
                     await self._tell(events)
             if isinstance(message, ChangePolicy):
                 await self._connection.send({"type": "policy", "policy": description_of(self._hosted.policy)})
+            if not isinstance(message, Open) and message.id is not None:
+                await self._connection.send({"type": "ack", "id": message.id})
         except ServiceError as error:
             self._mistakes += 1
             if error.fatal:
