@@ -104,6 +104,8 @@ def score(
         from streamtrans.cli.shared.line_run import Pacing
 
         files = [source, *(references or [])] if source else []
+        if sequential and batch_size is not None:
+            raise UsageError("--batch-size is for batches; --sequential scores one sentence at a time")
         pacing = Pacing(batch_size, sequential, _clock(word_ms, sequential))
         trial = Trial(files, limit, route, adapter, carry, pacing)
         policies = _policies(choice, sweep, trial.translator.default_policy)
