@@ -3,6 +3,7 @@
     python scripts/load.py 10,20,40,80                 a server of its own, stepwise
     python scripts/load.py 10,20,40 --processes        a process of `streamtrans live` for each session instead
     python scripts/load.py 40 --url ws://host:8484     a server that runs already
+    python scripts/load.py 1 --hostile 200             beside clients that do all they should not
 
 Each session sends words at a steady pace. A written word took the time from the sending of the source word that it
 waited for to its arrival. A line of JSON for each number of sessions; `kept` says whether 95 % came within a second.
@@ -17,7 +18,7 @@ import re
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30, help="that each session speaks")
     parser.add_argument("--url", help="of a running server")
     parser.add_argument("--processes", action="store_true", help="a process for each session, no server")
+    parser.add_argument("--hostile", type=int, default=0, help="clients that do all they should not")
     parser.add_argument("--policy", help="instead of the model's own")
     options = parser.parse_args()
     for sessions in options.sessions:
@@ -44,7 +46,53 @@ async def measure(sessions: int, options: argparse.Namespace) -> dict:
         return summary(sessions, options.seconds, await run(opened, options.seconds))
     async with server(options.url) as url:
         opened = [connected(url, options.policy) for _ in range(sessions)]
-        return summary(sessions, options.seconds, await run(opened, options.seconds))
+        enemies = asyncio.ensure_future(attack(url, options.hostile))
+        try:
+            return summary(sessions, options.seconds, await run(opened, options.seconds))
+        finally:
+            enemies.cancel()
+
+
+async def attack(url: str, clients: int) -> None:
+    """Has clients do what they should not, one kind after the other, again and again until it is cancelled."""
+    kinds = [never_reads, talks_nonsense, vanishes, says_nothing]
+    await asyncio.gather(*(again(kinds[number % len(kinds)], url) for number in range(clients)))
+
+
+async def again(kind, url: str) -> None:
+    import websockets
+
+    while True:
+        with suppress(websockets.WebSocketException, OSError, TimeoutError):
+            async with websockets.connect(f"{url}/v1/stream", max_queue=1, open_timeout=60) as socket:
+                await kind(socket)
+        await asyncio.sleep(0.1)
+
+
+async def never_reads(socket) -> None:
+    """Sends text without end and leaves all answers where they are."""
+    await socket.send(json.dumps({"type": "open"}))
+    while True:
+        await socket.send(json.dumps({"type": "feed", "text": "and then they said that it would not end " * 20}))
+
+
+async def talks_nonsense(socket) -> None:
+    """Sends no JSON, wrong JSON, and far too much of it."""
+    for message in ("{", "[]", json.dumps({"type": "feed", "text": "x"}), "x" * 100_000, "x" * 1_000_000) * 5:
+        await socket.send(message)
+        await asyncio.sleep(0.02)
+
+
+async def vanishes(socket) -> None:
+    """Goes in mid-word."""
+    await socket.send(json.dumps({"type": "open"}))
+    await socket.send(json.dumps({"type": "feed", "text": "they said that it wou"}))
+    socket.transport.abort()
+
+
+async def says_nothing(socket) -> None:
+    """Waits."""
+    await asyncio.sleep(3600)
 
 
 async def run(opened: list, seconds: float) -> list[float]:

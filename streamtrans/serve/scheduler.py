@@ -13,6 +13,7 @@ from weakref import WeakSet
 
 from streamtrans.engine.events import Event
 from streamtrans.engine.passes import Executor, Forward, Pool, Prediction
+from streamtrans.errors import StreamtransError
 from streamtrans.policies import Policy
 from streamtrans.runtime import on_gpu, start_computing_thread
 
@@ -98,7 +99,8 @@ class Lane:
         self._closed = False
         self._pools: dict[Any, Pool] = {}
         self.members: WeakSet[Any] = WeakSet()
-        threading.Thread(target=self._compute, name="lane", daemon=True).start()
+        self._thread = threading.Thread(target=self._compute, name="lane", daemon=True)
+        self._thread.start()
 
     def pool(self, executor: Executor, policy: Policy) -> Pool:
         """The maker of passes for streams that follow such a policy; ModelError as `Executor.pool`."""
@@ -114,10 +116,11 @@ class Lane:
             self._changed.notify()
 
     def close(self) -> None:
-        """Ends the thread once its tasks are done."""
+        """Ends the thread after the pass that it makes; a thread of mlx must not outlive the interpreter."""
         with self._changed:
             self._closed = True
             self._changed.notify()
+        self._thread.join()
 
     def _compute(self) -> None:
         start_computing_thread()
@@ -127,7 +130,9 @@ class Lane:
                 while not (self._arrived or waiting or self._closed):
                     self._changed.wait()
                 arrived, self._arrived = self._arrived, deque()
-            if not (arrived or waiting):
+            if self._closed:
+                for task in [*waiting, *arrived]:
+                    task.fail(StreamtransError("the server has stopped"))
                 return
             waiting += [task for task in arrived if task.advance()]
             if waiting:
@@ -167,6 +172,6 @@ class Scheduler:
         return lane
 
     def close(self) -> None:
-        """Ends the threads once they have nothing left to do."""
+        """Ends the threads, and whatever still waits for them."""
         for lane in self._lanes:
             lane.close()
