@@ -64,6 +64,11 @@ class Subtitles:
         """Takes an event; where it ends a sentence, its cues are written."""
         self._add(self._collector.feed(event))
 
+    def take(self, events: "Iterable[Event]") -> None:
+        """Takes several events."""
+        for event in events:
+            self(event)
+
     def __enter__(self) -> "Subtitles":
         return self
 
