@@ -6,10 +6,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from streamtrans.captions.cues import Cue, TimedWord, Timeline, spread
+from streamtrans.captions.cues import Cue, TimedWord
 from streamtrans.captions.joining import CueSentence, join_cues
 from streamtrans.captions.layout import DASH
 from streamtrans.captions.reading import read_cues
+from streamtrans.captions.timeline import Timeline, spread
 from streamtrans.captions.writing import block, caption_kind, header
 from streamtrans.cli.shared.event_text import json_line
 from streamtrans.cli.shared.stderr import say
