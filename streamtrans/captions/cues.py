@@ -14,11 +14,6 @@ class Cue:
     lines: tuple[str, ...]
 
     @property
-    def text(self) -> str:
-        """All on one line."""
-        return " ".join(self.lines)
-
-    @property
     def speed(self) -> float:
         """Characters per second that its reader must read; 0 for a cue without time."""
         duration = self.end_ms - self.start_ms

@@ -4,13 +4,14 @@ import codecs
 import html
 import re
 from collections.abc import Iterator, Sequence
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 from streamtrans.captions.cues import Cue
 from streamtrans.captions.writing import require_kind
 from streamtrans.errors import DataError
 from streamtrans.files import decoded
+from streamtrans.text.encoding import not_utf8, utf16_order
 
 _TIME = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
 _TIMES = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?", re.ASCII)
@@ -33,6 +34,8 @@ def read_cues(path: Path) -> list[Cue]:
         raise DataError(f"{path}: {error.strerror}") from None
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         data = data.decode("utf-16", errors="replace").encode(errors="replace")
+    elif order := utf16_order(data[:64]):
+        raise not_utf8(str(path), order)
     lines = list(decoded(_BREAK.sub(b"\n", data).splitlines(keepends=True), str(path)))
     return parse(lines, kind, str(path))
 
@@ -53,15 +56,22 @@ def parse(lines: Sequence[str], kind: str, name: str) -> list[Cue]:
 def _blocks(lines: Sequence[str], kind: str, name: str) -> Iterator[tuple[float, float, list[str]]]:
     """Start, end and the lines of text below of each line of times."""
     timed = _lines_of_times(lines, kind)
-    for at, following in zip(timed, [*timed[1:], len(lines)], strict=True):
+    for at, following in pairwise([*timed, len(lines)]):
         if not (times := _TIMES.fullmatch(lines[at])):
             raise DataError(f"{name}:{at + 1}: no times; write them as 00:00:01,000 --> 00:00:02,000")
         text = list(lines[at + 1 : following])
-        if text and following < len(lines) and _NUMBER.fullmatch(text[-1]):
-            text.pop()  # the number of the next cue, with or without a blank line before it
+        if following < len(lines):
+            text = _without_number(text)
         if kind == "vtt":
             text = list(takewhile(str.strip, text))  # SRT with blank lines inside a cue is found in the wild
         yield _milliseconds(times.groups()[:4]), _milliseconds(times.groups()[4:]), text
+
+
+def _without_number(lines: list[str]) -> list[str]:
+    """The lines before a line of times, without the cue's number: right above it, or between blank lines."""
+    text = lines[: next((i for i in range(len(lines), 0, -1) if lines[i - 1].strip()), 0)]
+    numbered = text and _NUMBER.fullmatch(text[-1]) and (text == lines or text[-2:-1] == [""])
+    return text[:-1] if numbered else text
 
 
 def _lines_of_times(lines: Sequence[str], kind: str) -> list[int]:

@@ -89,8 +89,7 @@ def translate(
     translator = load_route(route, adapter, carry)
     policy = choice.policy(translator.default_policy)
     shown = not plain and (output is not None or not sys.stdout.isatty())
-    folder = RunFolder(save_log) if save_log else None
-    name = save_log.resolve().name if save_log else "translating"
+    folder, name = (RunFolder(save_log), save_log.resolve().name) if save_log else (None, "translating")
     run = LineRun(translator, policy, ranks, name, Pacing(batch_size), folder, shown)
     configuration = model_record(route, adapter) | {"source": str(file), "carry": carry} if folder else {}
     done = ranks.from_leader(lambda: _begin(run, configuration, output if resume else None))
