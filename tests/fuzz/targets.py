@@ -11,6 +11,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,10 @@ from firefox_models import vocabulary, write_model
 from mlx.utils import tree_flatten
 from toy_pairs import toy_config, toy_pairs
 
+from streamtrans.captions.joining import join_cues
+from streamtrans.captions.reading import read_cues
+from streamtrans.captions.timeline import Timeline, spread
+from streamtrans.captions.writing import block, header
 from streamtrans.cli.app import run as run_command
 from streamtrans.cli.live.keys import KeyDecoder
 from streamtrans.cli.models.command import count_parameters
@@ -159,6 +164,38 @@ def text_files(folder: Path) -> Target:
 
     text = st.tuples(texts, mutations).map(lambda t: mutated(t[0].encode("utf-8", "surrogatepass"), t[1]))
     return Target(st.one_of(text, st.binary(max_size=40)), check)
+
+
+def subtitles(folder: Path) -> Target:
+    """Files of captions: their words all come in sentences, and what is written of them is read again."""
+    sound = (
+        "WEBVTT\n\nNOTE a\n\n1\n00:00:01.000 --> 00:00:02,500 align:start\n<i>Hello</i> there,\n- my &amp; friend.\n\n"
+        "2\n01:03 --> 00:00:04.1\n今日は。42\n"
+    ).encode()
+    files = st.one_of(
+        mutations.map(lambda changes: mutated(sound, changes)), texts.map(lambda text: text.encode(errors="replace"))
+    )
+
+    def check(given: tuple[bytes, str, str]) -> None:
+        data, kind, language = given
+        file = folder / f"talk.{kind}"
+        file.write_bytes(data)
+        if (cues := outcome(lambda: read_cues(file))) is None:
+            return
+        sentences = list(join_cues(cues, language))
+        timeline, written = Timeline(), {}
+        for sentence in sentences:
+            timed = spread(sentence.spans, sentence.words)
+            written |= {cue.number: cue for cue in timeline.add(timed, language)}
+        file = folder / "written.vtt"
+        file.write_text(header("vtt") + "".join(block(cue, "vtt") for cue in written.values()), encoding="utf-8")
+        if written:
+            again = read_cues(file)
+            assert [cue.lines for cue in again] == [cue.lines for cue in written.values()]
+        for one, two in pairwise(written.values()):
+            assert one.start_ms < one.end_ms <= two.start_ms
+
+    return Target(st.tuples(files, st.sampled_from(["srt", "vtt"]), LANGUAGES), check)
 
 
 def keys(_: Path) -> Target:
@@ -545,6 +582,7 @@ MAKERS: dict[str, Callable[[Path], Target]] = {
         words,
         utf8,
         text_files,
+        subtitles,
         keys,
         sentencepiece,
         byte_level_tokenizer,
