@@ -16,7 +16,7 @@ PAGE = ROOT / "CONTRIBUTING.md"
 # From the ground up; a room may import from its own floor and from floors below it.
 FLOORS = [
     {"runtime", "blas", "ranks", "errors"},
-    {"text", "files"},
+    {"text", "files", "captions"},
     {"models", "policies"},
     {"engine"},
     {"training", "evaluation"},
@@ -31,6 +31,8 @@ CLOSED = {
     ("evaluation", "models"),
     ("evaluation", "engine"),
     ("text", "runtime"),
+    ("text", "captions"),
+    ("captions", "runtime"),
 }
 
 

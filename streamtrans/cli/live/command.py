@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,6 +22,7 @@ from streamtrans.cli.shared.options import (
     takes_policy,
 )
 from streamtrans.cli.shared.stderr import InputWarnings
+from streamtrans.cli.shared.subtitles import Subtitles, SubtitlesOption
 from streamtrans.errors import DataError, UsageError
 from streamtrans.models.routes import find_route
 from streamtrans.policies import revises
@@ -46,6 +48,7 @@ def live(
         float | None, typer.Option("--pause", metavar="SECONDS", help="End the sentence after this much silence.")
     ] = None,
     carry: CarryOption = True,
+    subtitles: SubtitlesOption = None,
     as_json: JsonOption = False,
     plain: PlainOption = False,
 ) -> None:
@@ -61,6 +64,7 @@ def live(
       streamtrans live --from English --to German
       echo "How are you?" | streamtrans live
       recogniser | streamtrans live --pause 1.5 --json
+      recogniser | streamtrans live --subtitles talk.srt
     """
     if pause is not None and not pause > 0:
         raise UsageError(f"--pause is {pause:g}; it must be more than 0 seconds")
@@ -75,21 +79,24 @@ def live(
         from streamtrans.engine.chain import load_route
 
         translator = load_route(route, adapter, carry)
+        if captions:
+            captions.language = translator.settings.target_language or ""
         return translator.session(choice.policy(translator.default_policy))
 
-    if sys.stdin.isatty():
-        from streamtrans.cli.live.terminal import translate_typing
+    with Subtitles(subtitles) if subtitles else nullcontext() as captions:
+        if sys.stdin.isatty():
+            from streamtrans.cli.live.terminal import translate_typing
 
-        code = translate_typing(open_session, route.title, pause, as_json, plain)
-    else:
-        code = translate_pipe(open_session(), pause, as_json)
+            code = translate_typing(open_session, route.title, pause, as_json, plain, captions)
+        else:
+            code = translate_pipe(open_session(), pause, as_json, captions)
     if code:
         raise typer.Exit(code)
 
 
-def translate_pipe(session: "Session", pause: float | None, as_json: bool) -> int:
+def translate_pipe(session: "Session", pause: float | None, as_json: bool, captions: Subtitles | None = None) -> int:
     """Feeds standard input to the session as it arrives and prints what happens; gives the exit code."""
-    pipe = _Pipe(session, json_line if as_json else words_of(session))
+    pipe = _Pipe(session, json_line if as_json else words_of(session), captions)
     with SignalInbox(signal.SIGINT) as inbox:
         while not inbox.caught:
             if inbox.wait(0, pause if pipe.open else None):
@@ -112,8 +119,8 @@ def words_of(session: "Session") -> Words:
 class _Pipe:
     """A session whose events go to standard output; `open` while a sentence is."""
 
-    def __init__(self, session: "Session", write: Writer):
-        self._session, self._write = session, write
+    def __init__(self, session: "Session", write: Writer, captions: Subtitles | None):
+        self._session, self._write, self._captions = session, write, captions
         self._warn = InputWarnings()
         self.open = False
 
@@ -137,4 +144,6 @@ class _Pipe:
         for event in events:
             if text := self._write(event):
                 print(text, end="", flush=True)
+            if self._captions:
+                self._captions(event)
         self._warn(self._session)
