@@ -6,7 +6,7 @@ it may be cut off, and Whisper puts a full stop after it because the sound ends 
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from streamtrans.speech.hypotheses import Heard, Hypothesis
 
@@ -76,6 +76,13 @@ class Agreement:
         words = list(last.words[self._position(last.words) :]) if last else []
         self._passed += words
         return words
+
+    def leave(self, until: float) -> None:
+        """Forgets the words that ended by then, in seconds: the hypotheses to come begin there."""
+        self._passed = [word for word in self._passed if word.end is None or word.end > until]
+        if self._before:
+            words = tuple(word for word in self._before.words if word.end is None or word.end > until)
+            self._before = replace(self._before, words=words) if words else None
 
     def _repeats(self, hypothesis: Hypothesis) -> bool:
         """Whether an ended utterance is said again: by its name, by its times, or by words heard in silence."""

@@ -66,7 +66,7 @@ def _words(fields: dict[str, Any]) -> tuple[Heard, ...]:
         if isinstance(pieces := fields.get(key), list) and pieces:
             heard = [_heard(piece) for piece in pieces]
             if None not in heard:
-                return _joined([word for word in heard if word])
+                return spaced_words([word for word in heard if word])
     text = fields.get("partial", fields.get("text"))
     if not isinstance(text, str):
         raise DataError("no text")
@@ -87,7 +87,7 @@ def _heard(piece: Any) -> Heard | None:
     return Heard(text, start, end) if known else Heard(text)
 
 
-def _joined(pieces: list[Heard]) -> tuple[Heard, ...]:
+def spaced_words(pieces: list[Heard]) -> tuple[Heard, ...]:
     """The words of pieces; where pieces begin with a space, as Whisper's do, one that does not belongs to the last."""
     spaced = any(piece.text[:1].isspace() for piece in pieces)
     words: list[Heard] = []
