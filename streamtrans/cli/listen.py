@@ -118,7 +118,8 @@ def translate_sound(
             for heed in listener.take():
                 pipe.heed(heed, sound)
         pipe.finish()
-        pipe.tell_lags(sound.live)
+        if sound.live:
+            pipe.tell_lags()
         raise_error(listener)
         return 130 if caught else 0
 
@@ -170,8 +171,7 @@ class ListeningPipe(HearingPipe):
                 self._translation.seconds += [now - at for at in self._stood[:covered]]
                 self._stood, self._covered = self._stood[covered:], 0 if isinstance(event, End) else event.delay
 
-    def tell_lags(self, live: bool) -> None:
+    def tell_lags(self) -> None:
         """Tells the lags on standard error."""
-        if live:
-            say(self._recogniser.line("recogniser lag"))
+        say(self._recogniser.line("recogniser lag"))
         say(self._translation.line("translation lag"))

@@ -192,7 +192,7 @@ def wav_blocks(file: BinaryIO, name: str, frames: int = _BLOCK) -> Iterator[np.n
     """
     convert = "convert it with: ffmpeg -i FILE -ar 16000 -ac 1 -c:a pcm_s16le talk.wav"
     try:
-        sound = wave.open(file, "rb")
+        sound = wave.open(file, "rb")  # noqa: SIM115
     except EOFError:
         raise DataError(f"{name} is empty or ends too soon to be a WAV file") from None
     except wave.Error as error:

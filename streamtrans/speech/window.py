@@ -5,6 +5,7 @@ step costs stays bounded.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -111,9 +112,12 @@ class Window:
     def _cut(self) -> None:
         """Cuts a long window after a sentence that stands, or a longer one after any word before the widest gap."""
         length = len(self._samples) / RATE
-        timed = [w for w in self._passed if w.start is not None and w.end is not None]
-        gaps = [(after.start - word.end, word.end) for word, after in zip(timed, timed[1:], strict=False)]  # type: ignore[operator]
-        ends = [end for (_, end), word in zip(gaps, timed, strict=False) if word.text.endswith(_SENTENCE_ENDS)]
+        gaps = [
+            (after.start - word.end, word.end, word.text)
+            for word, after in pairwise(self._passed)
+            if word.end is not None and after.start is not None
+        ]
+        ends = [end for _, end, text in gaps if text.endswith(_SENTENCE_ENDS)]
         if ends and length > _CUT_AFTER:
             self._drop(ends[-1])
         elif gaps and length > _CUT_ANYWHERE:
