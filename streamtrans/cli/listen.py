@@ -109,19 +109,20 @@ def translate_sound(
 
     with SignalInbox(signal.SIGINT) as inbox:
         listener = Listener(sound, recogniser, agreement, inbox.notify)
-        caught = False
-        while not listener.ended.is_set() or listener.waiting:
-            inbox.wait(None, None if not inbox.caught else 0.05)
-            if inbox.caught and not caught:
-                caught = True
-                listener.stop()
-            for heed in listener.take():
-                pipe.heed(heed, sound)
+        try:
+            while not listener.ended.is_set() or listener.waiting:
+                inbox.wait(None, 0.1 if inbox.caught else None)
+                if inbox.caught:
+                    listener.stop()
+                for heed in listener.take():
+                    pipe.heed(heed, sound)
+        finally:
+            listener.close()
         pipe.finish()
         if sound.live:
             pipe.tell_lags()
         raise_error(listener)
-        return 130 if caught else 0
+        return 130 if inbox.caught else 0
 
 
 def raise_error(listener: "Listener") -> None:

@@ -16,6 +16,8 @@ from streamtrans.speech.window import LONGEST_STEP, Recogniser, Window
 SHORTEST_STEP = RATE
 """Samples that are waited for."""
 
+_PATIENCE = 10.0  # seconds
+
 
 @dataclass(frozen=True)
 class Heed:
@@ -42,7 +44,8 @@ class Listener:
         self.ended = threading.Event()
         self.error: Exception | None = None
         self.heard_until = 0.0
-        threading.Thread(target=self._run, daemon=True).start()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
     @property
     def waiting(self) -> bool:
@@ -57,6 +60,11 @@ class Listener:
         """Ends after the step that is being made, with the words that were held back."""
         self._stopping = True
         self._sound.stop()
+
+    def close(self) -> None:
+        """Stops, and waits for the end: a thread in a recogniser must not outlive the interpreter, which would abort."""
+        self.stop()
+        self._thread.join(_PATIENCE)
 
     def _run(self) -> None:
         window = None

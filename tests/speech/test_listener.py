@@ -82,11 +82,20 @@ def test_a_recogniser_that_cannot_be_made():
 
 
 def test_when_stopped_it_gives_what_it_held_back():
-    sound = Pieces(50)
-    listener = Listener(sound, lambda: Counting(hears=lambda: calls.append(1) or len(calls) > 3 and listener.stop()), Agreement(), lambda: None)  # fmt: skip
-    calls = []
+    sound, calls = Pieces(50), []
+
+    def stop_at_the_third():
+        calls.append(1)
+        if len(calls) == 3:
+            sound.stop()
+            listener._stopping = True
+
+    ready = threading.Event()
+    make = lambda: ready.wait(10) and Counting(hears=stop_at_the_third)  # noqa: E731
+    listener = Listener(sound, make, Agreement(), lambda: None)
+    ready.set()
     assert listener.ended.wait(10)
     words = [word.text for heed in listener.take() for word in heed.step.words]
     assert words == [f"w{second}" for second in range(len(words))]
-    assert 3 <= len(words) < 10
+    assert len(words) == len(calls) == 3
     assert not listener.error
