@@ -62,7 +62,7 @@ class Listener:
         self._sound.stop()
 
     def close(self) -> None:
-        """Stops, and waits for the end: a thread in a recogniser must not outlive the interpreter, which would abort."""
+        """Stops, and waits for the end: no recogniser may outlive the interpreter, which would abort."""
         self.stop()
         self._thread.join(_PATIENCE)
 

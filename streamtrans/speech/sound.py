@@ -51,7 +51,7 @@ class FileSound:
         self._given, self._stopped = 0, threading.Event()
 
     def read(self, least: int, most: int) -> np.ndarray:
-        """As `Sound.read`."""
+        """Gives samples, as a `Sound` does."""
         self.began = self.began or time.perf_counter()
         wanted = most
         if self.live:
@@ -67,7 +67,7 @@ class FileSound:
         return samples
 
     def stop(self) -> None:
-        """As `Sound.stop`."""
+        """Ends the sound."""
         self._stopped.set()
 
 
@@ -98,7 +98,7 @@ class _ArrivingSound:
             self._changed.notify_all()
 
     def read(self, least: int, most: int) -> np.ndarray:
-        """As `Sound.read`; raises what the source raised, after its samples."""
+        """Gives samples, as a `Sound` does; raises what the source raised, after its samples."""
         with self._changed:
             while self._count < least and not self._ended:
                 self._changed.wait()
@@ -111,7 +111,7 @@ class _ArrivingSound:
             return samples
 
     def stop(self) -> None:
-        """As `Sound.stop`."""
+        """Ends the sound."""
         self._end()
 
 
@@ -156,7 +156,7 @@ class Microphone(_ArrivingSound):
         self._put(samples[:, 0].astype(np.float32), wait=False)
 
     def stop(self) -> None:
-        """As `Sound.stop`."""
+        """Ends the sound."""
         self._stream.stop()
         super().stop()
 

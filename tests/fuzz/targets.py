@@ -11,6 +11,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -303,7 +304,8 @@ def recogniser(folder: Path) -> Target:
         lines, unstable = given
         agreement, last = Agreement(unstable), None
         for fields, changes, damage in lines:
-            hypothesis = outcome(lambda: read_hypothesis(mutated(as_file(with_changes(fields, changes)), damage)))
+            line = mutated(as_file(with_changes(fields, changes)), damage)
+            hypothesis = outcome(partial(read_hypothesis, line))
             if hypothesis is None:
                 continue
             step = agreement.take(hypothesis)

@@ -92,17 +92,24 @@ def live(
 
             code = translate_typing(open_session, route.title, pause, as_json, plain, captions)
         else:
-            session = open_session()
-            write = json_line if as_json else words_of(session)
-            if input_kind is InputKind.JSONL:
-                from streamtrans.cli.live.recogniser import RecogniserPipe
-
-                agreement = Agreement(UNSTABLE_WORDS if stable_words is None else stable_words)
-                code = translate_pipe(RecogniserPipe(session, write, captions, pause, agreement), pause)
-            else:
-                code = translate_pipe(Pipe(session, write, captions), pause)
+            agreement = Agreement(UNSTABLE_WORDS if stable_words is None else stable_words)
+            recogniser = agreement if input_kind is InputKind.JSONL else None
+            pipe = open_pipe(open_session(), as_json, captions, pause, recogniser)
+            code = translate_pipe(pipe, pause)
     if code:
         raise typer.Exit(code)
+
+
+def open_pipe(
+    session: "Session", as_json: bool, captions: Subtitles | None, pause: float | None, recogniser: Agreement | None
+) -> Pipe:
+    """The pipe for text, or for the hypotheses of a recogniser."""
+    write = json_line if as_json else words_of(session)
+    if recogniser is None:
+        return Pipe(session, write, captions)
+    from streamtrans.cli.live.recogniser import RecogniserPipe
+
+    return RecogniserPipe(session, write, captions, pause, recogniser)
 
 
 def translate_pipe(pipe: Pipe, pause: float | None) -> int:
