@@ -17,8 +17,8 @@ from streamtrans.speech.sound import RATE
 LONGEST_STEP = 8 * RATE
 """Samples that are taken at once; with `_LONGEST`, no more than the 30 s that Whisper knows."""
 
-_CUT_AFTER = 10.0  # seconds, from which a window is cut where a sentence ended
-_CUT_ANYWHERE = 16.0  # seconds, from which it is cut between words
+_CUT_AFTER = 15.0  # seconds, from which a window is cut where a sentence ended
+_CUT_ANYWHERE = 19.0  # seconds, from which it is cut between words
 _LONGEST = 22.0  # seconds, from which all of it counts as final
 _SILENCE = 0.8  # seconds without speech that end an utterance
 _PADDING = 0.3  # seconds kept around speech
