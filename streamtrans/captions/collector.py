@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from streamtrans.captions.cues import Cue, TimedWord, Timeline, spread
+from streamtrans.captions.cues import Cue, TimedWord
+from streamtrans.captions.timeline import Timeline, spread
 from streamtrans.text.words import Span, stream_units
 
 if TYPE_CHECKING:

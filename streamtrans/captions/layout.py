@@ -12,6 +12,8 @@ from streamtrans.text.words import is_unspaced
 
 LINE_COLUMNS = 42
 CUE_LINES = 2
+DASH = "-"
+"""A word that begins with it and a space begins the line of another speaker."""
 
 _OPENING = "([{„‚¿¡「『（【〈《“‘-"
 _THAI_BEFORE, _THAI_AFTER = "เแโใไ", "ะาำๅๆฯ"
@@ -22,6 +24,7 @@ _LATIN_END = "\u0250"
 
 # In the unit of an empty column of a line, squared: balanced lines are what costs least of equal breaks.
 _LINE_IN_CLAUSE = 150
+_NEW_SPEAKER = -2500
 _CUE, _CUE_IN_SENTENCE, _CUE_IN_CLAUSE = 500, 150, 900
 
 
@@ -40,7 +43,7 @@ def lay_out(words: Sequence[str], language: str) -> list[list[range]]:
 
 
 class _Layout:
-    """The search for the cheapest breaks; a state is the piece that a line ends before, and the line's number in its cue."""
+    """The search for the cheapest breaks. A state: the piece that a line ends before, and its number in its cue."""
 
     def __init__(self, words: Sequence[str], language: str):
         self._words, self._language = words, language
@@ -82,11 +85,16 @@ class _Layout:
     def _before(self, best: list[list[tuple[float, int, int]]], begin: int, line: int) -> tuple[float, int]:
         """The cost of all before a line that begins here, its break included, and the number of the line before."""
         if line and begin:
-            return best[begin][line - 1][0] + (0 if self._ends_clause(begin) else _LINE_IN_CLAUSE), line - 1
+            return best[begin][line - 1][0] + self._line_break(begin), line - 1
         if line:
             return inf, 0
         before = min(range(CUE_LINES), key=lambda before: best[begin][before][0])
         return best[begin][before][0] + _CUE + self._cue_break(begin), before
+
+    def _line_break(self, begin: int) -> float:
+        if self._words[self._pieces[begin].start].startswith(f"{DASH} "):
+            return _NEW_SPEAKER
+        return 0 if self._ends_clause(begin) else _LINE_IN_CLAUSE
 
     def _cue_break(self, begin: int) -> float:
         if not begin or ends_sentence(self._last_word(begin), self._language):

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamtrans.captions.collector import CueCollector
 from streamtrans.captions.cues import Cue
 from streamtrans.captions.writing import block, header, require_kind
 from streamtrans.cli.shared.stderr import say, warn
@@ -38,6 +36,8 @@ class Subtitles:
     """
 
     def __init__(self, path: Path, language: str = ""):
+        from streamtrans.captions.collector import CueCollector
+
         self._path, self._kind = path, require_kind(path, "--subtitles writes")
         self.warn = warn
         self._collector = CueCollector(language)
@@ -63,6 +63,11 @@ class Subtitles:
     def __call__(self, event: "Event") -> None:
         """Takes an event; where it ends a sentence, its cues are written."""
         self._add(self._collector.feed(event))
+
+    def take(self, events: "Iterable[Event]") -> None:
+        """Takes several events."""
+        for event in events:
+            self(event)
 
     def __enter__(self) -> "Subtitles":
         return self
@@ -114,6 +119,8 @@ class Subtitles:
 
 def report(path: Path | str, speeds: Iterable[float]) -> str:
     """One line: the number of cues and how fast they must be read."""
+    from statistics import median
+
     if not (found := sorted(speeds)):
         return f"{path}: no cues"
     return (
