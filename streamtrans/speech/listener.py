@@ -1,6 +1,7 @@
 """A recogniser in a thread of its own: it hears while others translate.
 
-Recognition computes outside Python's lock, so that a thread takes a core of its own as a process would.
+Recognition computes outside Python's lock: beside it, a translation took 1.4 times as long as alone with a thread, 1.3
+times with a process, on two busy cores. So a thread it is, which has nothing to send and dies with its process.
 """
 
 import threading
