@@ -11,6 +11,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from math import inf
 from pathlib import Path
@@ -48,6 +49,8 @@ from streamtrans.models.qwen2_streaming.regret_head import FILE, RegretHead, loa
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import WaitK, make_policy
 from streamtrans.runtime import mx
+from streamtrans.speech.agreement import Agreement
+from streamtrans.speech.hypotheses import read_hypothesis
 from streamtrans.text.clean import without_sequences
 from streamtrans.text.encoding import Utf8Decoder
 from streamtrans.text.tokenizer import SentencePieceTokenizer, load_tokenizer
@@ -319,6 +322,41 @@ def session(_: Path) -> Target:
     return Target(inputs, check)
 
 
+def recogniser(folder: Path) -> Target:
+    """Lines of a recogniser, damaged, whose hypotheses go through agreement: whole words, and no time said twice."""
+    timed = [{"word": f" w{i}", "start": i / 2, "end": i / 2 + 0.5} for i in range(4)]
+    lists = [["good", 0, 400], ["day", 400.5, 900], ["sir", None, None]]
+    sound = st.sampled_from(
+        [
+            {"text": "good day sir", "start": 0.5, "end": 2, "is_final": False},
+            {"text": " w0 w1 w2 w3", "start": 0, "end": 2, "words": timed, "no_speech_prob": 0.1, "id": 1},
+            {"partial": "good da"},
+            {"text": "good day", "result": [{"word": "good", "start": 0.1, "end": 0.4, "conf": 1}]},
+            {"words": lists, "is_final": False, "utterance_id": 3},
+        ]
+    )
+    lines = st.lists(st.tuples(sound, json_changes, st.one_of(st.just([]), mutations)), max_size=6)
+
+    def check(given: Any) -> None:
+        lines, unstable = given
+        agreement, last = Agreement(unstable), None
+        for fields, changes, damage in lines:
+            line = mutated(as_file(with_changes(fields, changes)), damage)
+            hypothesis = outcome(partial(read_hypothesis, line))
+            if hypothesis is None:
+                continue
+            step = agreement.take(hypothesis)
+            assert len(step.words) <= len(hypothesis.words) + (len(last.words) if last else 0)
+            assert all(word.text.split() == [word.text] for word in step.words)
+            assert all(word.start is None or 0 <= word.start <= word.end for word in step.words)
+            assert not agreement.take(hypothesis).words or hypothesis.final
+            last = hypothesis
+        agreement.flush()
+        assert not agreement.pending
+
+    return Target(st.tuples(lines, st.integers(0, 3)), check)
+
+
 INSTANCE = {
     "index": 0,
     "prediction": "um dois três",
@@ -587,6 +625,7 @@ MAKERS: dict[str, Callable[[Path], Target]] = {
         sentencepiece,
         byte_level_tokenizer,
         session,
+        recogniser,
         log,
         run_folder,
         training_config,
