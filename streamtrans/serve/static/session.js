@@ -70,6 +70,8 @@ export class Session {
     if (show?.type !== "show") return;
     for (const word of this.transcript.adopt(show.lines, show)) this.outbox.read(word);
     this.outbox.restart();
+    const last = this.transcript.sentences.at(-1);
+    if (last) this.#origin ??= performance.now() - last.to;
     this.on.change(null);
   }
 
