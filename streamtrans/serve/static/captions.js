@@ -1,96 +1,90 @@
-// Captions to watch: on a projector, in OBS, on a phone in the room. What the address says is in docs/page.md.
+// Captions to watch: on a projector, in OBS, on a phone in the room. docs/page.md lists what the address may say.
 
 import { Lines } from "./lines.js";
 import { listen } from "./socket.js";
 
+const KEPT = 40; // lines; more than any screen shows
+const ROWS = { usual: 3, most: 20 };
+const SPOKEN = 3; // finished sentences that stay for screen readers
+
 const wish = new URLSearchParams(location.search);
 const root = document.documentElement;
-const ROWS = { least: 1, usual: 3, most: 20 };
-const KEPT = 40; // lines; more than any screen shows
-const inObs = "obsstudio" in window; // OBS tells pages that they run in its browser source
+const [state, announcer] = ["state", "announcer"].map((id) => document.getElementById(id));
 
-const windowed = document.getElementById("window");
-const list = document.getElementById("lines");
-const state = document.getElementById("state");
-const announcer = document.getElementById("announcer");
+/** A band of rows that shows one text of each line. */
+class Band {
+  #paragraphs = new Map(); // by the line's key
 
-/** Sets a custom property if the value is one that the CSS property can have; a number is in pixels, or a bare hex colour. */
-function style(name, property, value) {
-  const written = [value, `${value}px`, `#${value}`].find((each) => value && CSS.supports(property, each));
-  if (written) root.style.setProperty(name, written);
-  return Boolean(written);
-}
-
-const rows = Math.min(ROWS.most, Math.max(ROWS.least, Math.round(Number(wish.get("lines"))) || ROWS.usual));
-const showsSource = wish.get("source") === "1";
-root.style.setProperty("--rows", rows);
-style("--size", "font-size", wish.get("size"));
-style("--color", "color", wish.get("color"));
-style("--align", "text-align", wish.get("align"));
-if (!style("--background", "background-color", wish.get("background")) && inObs) {
-  root.style.setProperty("--background", "transparent");
-}
-const ground = getComputedStyle(root).backgroundColor;
-const isOver = ground === "transparent" || /rgba\(.*, 0(\.\d+)?\)/.test(ground);
-root.classList.toggle("over", isOver);
-
-const lines = new Lines(KEPT);
-const shown = new Map(); // by the line's key: {source, target, announced}
-
-function paragraph(kind, language) {
-  const made = list.appendChild(document.createElement("p"));
-  Object.assign(made, { className: kind, lang: language, dir: "auto" });
-  return made;
-}
-
-/** Adds what is new at the end of a text, so that what was shown stays as it is; a text that was revised is set anew. */
-function put(element, text) {
-  const node = element.firstChild ?? element.appendChild(document.createTextNode(""));
-  if (text.startsWith(node.data)) node.appendData(text.slice(node.data.length));
-  else node.data = text;
-}
-
-function show(languages) {
-  const keys = new Set(lines.all.map(({ key }) => key));
-  for (const [key, { source, target }] of shown) {
-    if (keys.has(key)) continue;
-    source?.remove();
-    target.remove();
-    shown.delete(key);
+  constructor(id, field) {
+    Object.assign(this, { element: document.getElementById(id), field });
+    this.element.hidden = false;
   }
-  for (const line of lines.all) {
-    if (!shown.has(line.key)) {
-      if (!line.text && !showsSource) continue; // an empty row would push text up before there is anything to read
-      const source = showsSource ? paragraph("source", languages.from) : null;
-      shown.set(line.key, { source, target: paragraph("target", languages.to), announced: false });
+
+  show(lines, language) {
+    const keys = new Set(lines.map(({ key }) => key));
+    for (const [key, paragraph] of this.#paragraphs) {
+      if (keys.has(key)) continue;
+      paragraph.remove();
+      this.#paragraphs.delete(key);
     }
-    const at = shown.get(line.key);
-    if (at.source) put(at.source, line.source);
-    put(at.target, line.text);
-    at.target.hidden = !line.text;
-    if (line.done && !at.announced) announce(line, languages);
-    at.announced ||= line.done;
+    for (const { key, [this.field]: text } of lines) if (text || this.#paragraphs.has(key)) this.#put(key, text, language);
   }
-  windowed.scrollTop = windowed.scrollHeight;
+
+  /** Adds what is new at the end of a text, so that what was shown stays as it is; a text that was revised is set anew. */
+  #put(key, text, language) {
+    if (!this.#paragraphs.has(key)) {
+      const made = this.element.appendChild(document.createElement("p"));
+      Object.assign(made, { lang: language, dir: "auto" }).append("");
+      this.#paragraphs.set(key, made);
+    }
+    const node = this.#paragraphs.get(key).firstChild;
+    if (text.startsWith(node.data)) node.appendData(text.slice(node.data.length));
+    else node.data = text;
+  }
 }
 
-function announce({ text }, { to }) {
-  const said = announcer.appendChild(document.createElement("p"));
-  Object.assign(said, { textContent: text, lang: to });
-  while (announcer.children.length > 3) announcer.firstChild.remove();
+/** Sets a custom property, if it is one that the CSS property may have: as it is, in pixels, or as a colour without #. */
+function style(name, property, value) {
+  const written = value && [value, `${value}px`, `#${value}`].find((each) => CSS.supports(property, each));
+  if (written) root.style.setProperty(name, written);
 }
 
-let languages = { from: "", to: "" };
+function dress() {
+  const inObs = "obsstudio" in window; // how OBS tells a page that it is in a browser source
+  const rows = Math.round(Number(wish.get("lines")));
+  root.style.setProperty("--rows", rows >= 1 ? Math.min(rows, ROWS.most) : ROWS.usual);
+  style("--size", "font-size", wish.get("size"));
+  style("--color", "color", wish.get("color"));
+  style("--align", "text-align", wish.get("align"));
+  style("--background", "background-color", wish.get("background") || (inObs && "transparent"));
+  root.classList.toggle("over", /^rgba\(.*, 0(\.\d+)?\)$/.test(getComputedStyle(root).backgroundColor));
+}
+
+dress();
+const bands = [new Band("target", "text"), ...(wish.get("source") === "1" ? [new Band("source", "source")] : [])];
+const lines = new Lines(KEPT);
+const said = new Set(); // keys of the lines that screen readers have been told
+let show = { from: "", to: "" };
+
+function announce() {
+  for (const { key, done, text } of lines.all) {
+    if (!done || said.has(key)) continue;
+    said.add(key);
+    const paragraph = announcer.appendChild(document.createElement("p"));
+    Object.assign(paragraph, { textContent: text, lang: show.to });
+  }
+  while (announcer.children.length > SPOKEN) announcer.firstChild.remove();
+}
 
 function hear(message, isFirst) {
   if (message.type === "show") {
-    languages = message;
-    document.title = `Captions · ${message.session} · streamtrans`;
+    show = message;
+    document.title = `Captions · ${show.session} · streamtrans`;
   }
   lines.take(message, isFirst);
-  show(languages);
-  const isWaiting = message.type === "waiting" || (!lines.all.length && message.type !== "error");
-  state.textContent = message.type === "error" ? message.message : isWaiting ? "Waiting for the first words" : "";
+  for (const band of bands) band.show(lines.all, band.field === "text" ? show.to : show.from);
+  announce();
+  state.textContent = message.type === "error" ? message.message : lines.all.length ? "" : "Waiting for the first words";
 }
 
 listen("/v1/captions", { session: wish.get("session"), last: KEPT }, hear, () => {

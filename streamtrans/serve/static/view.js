@@ -7,26 +7,34 @@ const SHOWN_UNREAD = 240; // characters of a long paste that are shown before th
 /** Words as elements at the end of a paragraph; `update` adds, changes and removes what differs. */
 class Words {
   #spans = [];
+  end = null; // the node that stays behind the words
 
-  constructor(paragraph, before = null) {
-    Object.assign(this, { paragraph, before });
+  /** joined: the space before a word is part of its element, so that a highlight of several has no gaps. */
+  constructor(paragraph, joined) {
+    Object.assign(this, { paragraph, joined });
   }
 
   update(texts, language) {
-    while (this.#spans.length > texts.length) this.#spans.pop().remove();
+    const space = isUnspaced(language) ? "" : " ";
+    while (this.#spans.length > texts.length) this.#remove(this.#spans.pop());
     texts.forEach((text, i) => {
-      // The space belongs to the word's element, so that a highlight has no gaps and copying gives the text.
-      const shown = !i || isUnspaced(language) ? text : ` ${text}`;
-      if (!this.#spans[i]) this.#add();
+      if (!this.#spans[i]) this.#add(i && !this.joined ? space : "");
+      const shown = i && this.joined ? space + text : text;
       if (this.#spans[i].textContent !== shown) this.#spans[i].textContent = shown;
     });
   }
 
-  #add() {
+  #add(space) {
     const span = document.createElement("span");
     span.className = "word";
-    this.paragraph.insertBefore(span, this.before);
+    this.paragraph.insertBefore(span, this.end);
+    if (space) span.before(space);
     this.#spans.push(span);
+  }
+
+  #remove(span) {
+    if (span.previousSibling?.nodeType === Node.TEXT_NODE) span.previousSibling.remove();
+    span.remove();
   }
 
   get spans() {
@@ -80,7 +88,7 @@ export class View {
     const more = text.length > SHOWN_UNREAD ? ` … ${text.length - SHOWN_UNREAD} characters more` : "";
     this.#unread.textContent = (at.source.length ? " " : "") + text.trimStart().slice(0, SHOWN_UNREAD) + more;
     if (this.#mark.parentNode !== row.source.paragraph) row.source.paragraph.append(this.#mark, this.#unread);
-    row.source.before = this.#mark;
+    row.source.end = this.#mark;
   }
 
   #row(sentence, { from, to }) {
@@ -99,7 +107,7 @@ export class View {
     const source = paragraph(element, "source"), target = paragraph(element, "target");
     source.lang = from;
     target.lang = to;
-    const row = { element, source: new Words(source), target: new Words(target) };
+    const row = { element, source: new Words(source, true), target: new Words(target, false) };
     this.#rows.set(number, row);
     return row;
   }
