@@ -126,7 +126,7 @@ export class View {
     word.classList.add("chosen");
     const read = join(row.source.spans.slice(0, delay).map((span) => span.textContent.trim()), row.source.paragraph.lang);
     const short = read.length > 60 ? `… ${read.slice(-60)}` : read;
-    return this.told(`“${word.textContent.trim()}” was written when ${delay} word${delay === 1 ? "" : "s"} had been read: ${short}`);
+    return this.told(`“${word.textContent.trim()}” written after ${delay} word${delay === 1 ? "" : "s"}: ${short}`);
   }
 
   /** The arrow keys go from word to word, Home and End to the first and last; only one word is a stop of Tab. */
