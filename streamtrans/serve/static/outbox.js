@@ -21,10 +21,10 @@ export class Outbox {
   /** The pieces to send now; white space that completes a word is part of it. */
   *pieces(language) {
     while (this.#unsent && this.#hasRoom(language)) {
-      let size = PIECE;
-      if (/[\uD800-\uDBFF]/.test(this.#unsent[size - 1] ?? "")) size += 1; // not between two halves of a character
-      const piece = this.#unsent.slice(0, size);
-      this.#unsent = this.#unsent.slice(size);
+      const most = this.#unsent.slice(0, PIECE);
+      // Not in mid-word: if the line broke there, half a word would be read. At least not in mid-character.
+      const piece = most.match(/^[^]*\s/)?.[0] ?? most.replace(/[\uD800-\uDBFF]$/, "");
+      this.#unsent = this.#unsent.slice(piece.length);
       this.#unread += piece;
       yield piece;
     }

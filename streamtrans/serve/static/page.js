@@ -45,15 +45,8 @@ const on = {
   },
 
   change(sentence) {
-    const { transcript, outbox } = session;
-    if (!sentence && !transcript.sentences.length) view.clear();
-    const follow = main.scrollHeight - main.scrollTop - main.clientHeight < 80; // unless somebody has scrolled back
-    view.show(transcript, sentence);
-    view.showUnread(outbox.text, transcript);
-    if (follow) main.scrollTop = main.scrollHeight;
-    const behind = transcript.behind;
-    byId("behind").textContent = transcript.sentences.length ? `${behind} word${behind === 1 ? "" : "s"} behind` : "";
-    if (sentence?.done) announce(sentence, transcript.to);
+    if (sentence) changed.add(sentence);
+    if (!drawing) drawing = requestAnimationFrame(draw);
   },
 
   policy(stated) {
@@ -64,6 +57,25 @@ const on = {
     describe(scaleOf(stated.policy).words(stated));
   },
 };
+
+const changed = new Set();
+let drawing = 0, drawn = null; // the transcript that is shown
+
+/** Shows what has changed since the last picture: words may come faster than pictures. */
+function draw() {
+  const { transcript, outbox } = session;
+  drawing = 0;
+  if (drawn !== transcript) view.clear();
+  const follow = main.scrollHeight - main.scrollTop - main.clientHeight < 80; // unless somebody has scrolled back
+  view.show(transcript, drawn === transcript ? changed : transcript.sentences);
+  view.showUnread(outbox.text, transcript);
+  if (follow) main.scrollTop = main.scrollHeight;
+  const behind = transcript.behind;
+  byId("behind").textContent = transcript.sentences.length ? `${behind} word${behind === 1 ? "" : "s"} behind` : "";
+  for (const sentence of changed) if (sentence.done) announce(sentence, transcript.to);
+  changed.clear();
+  drawn = transcript;
+}
 
 function named(code) {
   try {
@@ -148,7 +160,7 @@ for (const button of document.querySelectorAll("[data-save]")) {
 }
 
 byId("anew").addEventListener("click", () => {
-  session.close();
+  session.leave();
   begin(null);
   typed.focus();
 });
@@ -156,7 +168,8 @@ byId("anew").addEventListener("click", () => {
 document.addEventListener("keydown", ({ key }) => { if (key === "Escape") byId("menu").open = false; });
 
 function begin(name) {
-  view.clear();
+  changed.clear();
+  drawn = null;
   byId("announcer").replaceChildren();
   session = new Session(name, wishes, on);
 }

@@ -24,7 +24,7 @@ export class Session {
    */
   constructor(name, wishes, on) {
     Object.assign(this, { name, wishes, on });
-    this.#live();
+    queueMicrotask(() => this.#live()); // once the page knows its session
   }
 
   /** Adds source text. */
@@ -44,8 +44,13 @@ export class Session {
     if (this.#isOpen) this.#say({ type: "policy", policy });
   }
 
-  /** Ends the session for good. */
-  close() {
+  /** Ends the session, of which nobody wants to hear any more. */
+  leave() {
+    this.on = Object.fromEntries(Object.keys(this.on).map((key) => [key, () => {}]));
+    this.#stop();
+  }
+
+  #stop() {
     this.#stopped = true;
     this.#socket?.close();
   }
@@ -54,25 +59,12 @@ export class Session {
     const backoff = new Backoff();
     while (!this.#stopped) {
       this.on.state("connecting");
-      await this.#catchUp();
       if (await this.#connection()) backoff.reset();
       if (this.#stopped) break;
       this.on.state("offline");
       await backoff.pause();
     }
     if (this.#stopped) this.on.state("stopped");
-  }
-
-  /** Takes over what the server has of this session: words may have been read that it could not tell us of. */
-  async #catchUp() {
-    if (!this.name) return;
-    const show = await first("/v1/captions", { session: this.name, last: 200 });
-    if (show?.type !== "show") return;
-    for (const word of this.transcript.adopt(show.lines, show)) this.outbox.read(word);
-    this.outbox.restart();
-    const last = this.transcript.sentences.at(-1);
-    if (last) this.#origin ??= performance.now() - last.to;
-    this.on.change(null);
   }
 
   /** One connection from beginning to end; whether the session was open. */
@@ -100,10 +92,14 @@ export class Session {
     else this.#note(message);
   }
 
-  #opened(message) {
+  async #opened(message) {
+    const socket = this.#socket;
+    const goesOn = this.name === message.session;
+    this.name = message.session;
+    if (goesOn) await this.#catchUp();
+    if (socket !== this.#socket || socket.readyState !== WebSocket.OPEN) return;
     this.#isOpen = true;
     this.#taken = 0;
-    this.name = message.session;
     this.transcript.opened(message);
     this.on.opened(message);
     this.on.problem("");
@@ -111,6 +107,17 @@ export class Session {
     this.on.state("live");
     this.#send();
     this.on.change(null);
+  }
+
+  /** Takes over what the server has of this session: it may have read words, and ended sentences, that it could not tell. */
+  async #catchUp() {
+    const show = await first("/v1/captions", { session: this.name, last: 200 });
+    if (show?.type !== "show") return;
+    for (const word of this.transcript.adopt(show.lines, show)) this.outbox.read(word);
+    this.outbox.restart();
+    const last = this.transcript.sentences.at(-1);
+    if (last) this.#origin ??= performance.now() - last.to;
+    this.transcript.sentences.forEach((sentence) => this.on.change(sentence));
   }
 
   #follows(policy) {
@@ -124,7 +131,7 @@ export class Session {
       this.on.problem(code === "idle" ? "Nothing came for long, so the session was closed. Type to go on." : message);
       if (code === "bad_policy") this.#refused();
       if (code === "idle") this.#stopped = "idle";
-      if (FINAL.has(code)) this.close();
+      if (FINAL.has(code)) this.#stop();
       else if (!this.#isOpen) this.#socket.close();
     }
   }

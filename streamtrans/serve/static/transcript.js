@@ -76,16 +76,16 @@ export class Transcript {
 
   /** Takes over lines that the server kept, and gives the source words among them that were not known here. */
   adopt(lines, { from, to }) {
-    Object.assign(this, { from: from || this.from, to: to || this.to });
-    const unknown = [];
+    Object.assign(this, { from, to });
+    const first = (lines[0]?.sentence ?? 0) + this.#base;
+    // Counted over all lines: where one sentence ends and the next begins may be news as well.
+    const known = this.sentences.filter(({ number }) => number >= first).reduce((sum, { source }) => sum + source.length, 0);
     for (const line of lines) {
       const sentence = this.#at(line.sentence + this.#base, line.time_ms);
-      const source = words(line.source, this.from);
-      unknown.push(...source.slice(sentence.source.length));
-      Object.assign(sentence, { source, done: line.done, to: Math.max(sentence.to, line.end_ms ?? 0) });
+      Object.assign(sentence, { source: words(line.source, from), done: line.done, to: Math.max(sentence.to, line.end_ms ?? 0) });
       this.#settle(sentence, line.text);
     }
-    return unknown;
+    return lines.flatMap(({ source }) => words(source, from)).slice(known);
   }
 
   #at(number, now) {

@@ -74,9 +74,9 @@ export class View {
     this.#rows.clear();
   }
 
-  /** Shows one sentence of a transcript, or all. */
-  show(transcript, sentence = null) {
-    for (const each of sentence ? [sentence] : transcript.sentences) this.#row(each, transcript);
+  /** Shows sentences of a transcript, new or changed. */
+  show(transcript, sentences) {
+    for (const sentence of sentences) this.#row(sentence, transcript);
   }
 
   /** Shows text that has not been read, behind the read mark. */
