@@ -11,7 +11,7 @@ from streamtrans.engine.session import Session
 from streamtrans.errors import UsageError
 from streamtrans.policies import Policy
 from streamtrans.serve.messages import Heard
-from streamtrans.text.words import join
+from streamtrans.text.words import join, stream_units
 
 AT_ONCE = 8
 """Words that are taken before their events are sent."""
@@ -42,6 +42,10 @@ class Hosted:
     def settings(self) -> Any:
         """The languages and limits of the model."""
         return self._session.settings
+
+    @property
+    def _target(self) -> str:
+        return self.settings.target_language or ""
 
     def feed(self, text: str) -> Iterator[list[Event]]:
         """Takes source text; gives the events of some words at a time."""
@@ -78,7 +82,7 @@ class Hosted:
         """Forgets the open sentence: what was written of it stays, and is its end."""
         events: list[Event] = []
         if self._read or self._open:
-            text = join(self._open, self.settings.target_language or "")
+            text = join(self._open, self._target)
             events = self._noted([End(self.sentences - self._before, len(self._open), text, self._read)])
         self._next = self._next or self._start(self.policy)
         self._begin(self._next)
@@ -109,7 +113,7 @@ class Hosted:
         if isinstance(event, End):
             self.sentences, self._open, self._read = event.sentence + 1, [], 0
         elif event.type == "revise":
-            self._open[event.index :] = [event.text]
+            self._open[event.index :] = stream_units(event.text, self._target)
         elif isinstance(event, Write):
             self._open.append(event.text)
         elif event.type == "read":

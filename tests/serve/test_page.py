@@ -272,6 +272,20 @@ def test_words_by_keyboard(windows):
     assert page.evaluate("document.activeElement.id") == "typed"
 
 
+def test_revisions_of_many_words(windows):
+    page = windows.typing()
+    expect(page.locator("#policy option")).to_have_count(8, timeout=PATIENCE)
+    page.locator("#policy").select_option("retranslate")
+    windows.until(lambda: policies(windows)[-1]["policy"] == "retranslate")
+    typed(page, "The woman who lives in the big ")
+    windows.until(lambda: any(m["type"] == "revise" and m["delay"] == 7 for m in windows.heard))
+    words = []
+    for event in windows.heard:
+        if event["type"] in ("write", "revise"):
+            words[event["index"] :] = event["text"].split()
+    expect(page.locator(".target").first).to_have_text(" ".join(words), timeout=PATIENCE)
+
+
 def captions(windows, page, wish=""):
     return windows.open(page.locator("#captions").get_attribute("href") + wish, page.context)
 

@@ -5,9 +5,9 @@ const UNSPACED = new Set(["zh", "ja", "th"]); // languages whose words are chara
 /** Whether words of this language are characters. */
 export const isUnspaced = (language) => UNSPACED.has((language || "").split("-")[0]);
 
-/** The words of a text. */
+/** The words of a text; characters that are words keep a space in front where there is one. */
 export const words = (text, language) =>
-  isUnspaced(language) ? [...text].filter((c) => c.trim()) : text.split(/\s+/).filter(Boolean);
+  text.trim().replace(/\s+/g, " ").match(isUnspaced(language) ? / ?\S/gu : /\S+/gu) ?? [];
 
 /** The text of some words. */
 export const join = (list, language) => list.join(isUnspaced(language) ? "" : " ");
@@ -45,7 +45,6 @@ export class Transcript {
   apply(event, now) {
     if (!["read", "write", "revise", "end"].includes(event.type)) return undefined;
     const sentence = this.#at(event.sentence + this.#base, now);
-    const word = { text: event.text, delay: event.delay };
     sentence.to = now;
     if (event.type === "read") {
       sentence.source.push(event.text);
@@ -53,9 +52,11 @@ export class Transcript {
       return sentence;
     }
     this.#silence = 0;
-    if (event.type === "write") sentence.target.push(word);
-    else if (event.type === "revise") sentence.target.splice(event.index, Infinity, word);
-    else this.#end(sentence, event, now);
+    if (event.type === "end") this.#end(sentence, event, now);
+    else {
+      const written = event.type === "write" ? [event.text] : words(event.text, this.to); // a revision may be of many words
+      sentence.target.splice(event.index, Infinity, ...written.map((text) => ({ text, delay: event.delay })));
+    }
     return sentence;
   }
 
