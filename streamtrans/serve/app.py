@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -13,6 +14,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
+from streamtrans.serve.about import about
 from streamtrans.serve.hall import Hall
 from streamtrans.serve.protocols.sidecar import sidecar
 from streamtrans.serve.protocols.stream import stream
@@ -34,6 +36,10 @@ def make_app(hall: Hall, token: str | None = None, origins: Sequence[str] = (), 
     async def metrics(_: Request) -> Response:
         return Response(hall.metrics.page(), media_type="text/plain; version=0.0.4")
 
+    async def on_about(_: Request) -> Response:
+        route, translator, policy = hall.own
+        return JSONResponse(await hall.run(lambda: about(route.title, translator, policy)))
+
     async def on_stream(socket: WebSocket) -> None:
         await stream(socket, hall)
 
@@ -54,16 +60,27 @@ def make_app(hall: Hall, token: str | None = None, origins: Sequence[str] = (), 
     routes: list[BaseRoute] = [
         Route("/healthz", healthz),
         Route("/metrics", metrics),
+        Route("/v1/about", on_about),
         Route("/v1/translate", on_translate, methods=["POST"]),
         WebSocketRoute("/v1/stream", on_stream),
         WebSocketRoute("/v1/captions", on_watch),
         WebSocketRoute("/alignatt", on_sidecar),
         Route("/", _page("index.html")),
         Route("/captions", _page("captions.html")),
-        Mount("/static", StaticFiles(directory=STATIC)),
+        Mount("/static", _Static(directory=STATIC)),
     ]
     door = Middleware(Doorkeeper, token=token, origins=origins, public=public)
     return Starlette(routes=routes, middleware=[door], lifespan=lifespan)
+
+
+class _Static(StaticFiles):
+    """Files that a browser asks for anew, so that a page never runs with the scripts of an older edition."""
+
+    def file_response(self, *args: Any, **options: Any) -> Response:
+        """The file; the browser keeps a copy and asks whether it is still the same."""
+        response = super().file_response(*args, **options)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 def _page(name: str):  # type: ignore[no-untyped-def]
@@ -71,6 +88,7 @@ def _page(name: str):  # type: ignore[no-untyped-def]
         "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:",
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-cache",
     }
 
     async def page(_: Request) -> Response:

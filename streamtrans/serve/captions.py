@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streamtrans.engine.events import Done, End, Event, Notice, Read, Revise, Write
-from streamtrans.text.words import join
+from streamtrans.text.words import join, stream_units
 
 KEPT_LINES = 200
 """Lines that a show keeps."""
@@ -116,7 +116,7 @@ class Show:
         elif isinstance(event, Write):
             line.target.append(event.text)
         elif isinstance(event, Revise):
-            line.target[event.index :] = [event.text]
+            line.target[event.index :] = stream_units(event.text, self.languages[1])
         elif isinstance(event, End):
             line.target, line.done = [event.text] if event.text else [], True
             beyond, line.source = line.source[event.delay :], line.source[: event.delay]

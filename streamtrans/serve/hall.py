@@ -80,7 +80,7 @@ class Hall:
     def _open(self, wanted: Wanted, first_sentence: int) -> tuple[Hosted, Route]:
         route = self._chosen(wanted)
         translator = self._translator(route)
-        default = self._choose(translator.default_policy) if route == self._route else translator.default_policy
+        default = self.own[2] if route == self._route else translator.default_policy
         policy = policy_of(wanted.policy, default) if wanted.policy else default
         try:
             return Hosted(translator, policy, self._scheduler, first_sentence), route
@@ -121,6 +121,12 @@ class Hall:
         """Raises ServiceError `too_large` for more words than a message may have."""
         if words > self.limits.message_words:
             raise ServiceError("too_large", f"a message has {self.limits.message_words} words at most")
+
+    @property
+    def own(self) -> tuple[Route, Opener, Policy]:
+        """The default model, and the policy that it follows where a client names none."""
+        translator = self._translator(self._route)
+        return self._route, translator, self._choose(translator.default_policy)
 
     def warm(self) -> Opener:
         """Loads the default model now; raises as `load_route`."""

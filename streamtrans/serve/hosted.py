@@ -13,7 +13,7 @@ from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import Policy
 from streamtrans.serve.messages import Heard
 from streamtrans.serve.scheduler import Lane, Scheduler, Wish, Work
-from streamtrans.text.words import join
+from streamtrans.text.words import join, stream_units
 
 _WORDS = re.compile(r"\S*\s|\S+")
 
@@ -40,6 +40,7 @@ class Hosted:
         """first_sentence: the number of its first one. Raises what the model and the policy raise."""
         self._translator = translator
         self.settings: TranslationSettings = translator.settings
+        self._target = translator.settings.target_language or ""
         self.lane = scheduler.join(self)
         self._course = _Course(translator, policy, self.lane)
         self._next: _Course | None = None  # goes on after the open sentence
@@ -76,7 +77,7 @@ class Hosted:
     def reset(self) -> Work:
         """Forgets the open sentence: what was written of it stays, and is its end."""
         if self._read or self._written:
-            text = join(self._written, self.settings.target_language or "")
+            text = join(self._written, self._target)
             yield self._note(End(self.sentences - self._before, len(self._written), text, self._read))
         self._begin(self._next or _Course(self._translator, self.policy, self.lane))
 
@@ -119,7 +120,7 @@ class Hosted:
             case End():
                 self.sentences, self._written, self._read = event.sentence + 1, [], 0
             case Revise():
-                self._written[event.index :] = [event.text]
+                self._written[event.index :] = stream_units(event.text, self._target)
             case Write():
                 self._written.append(event.text)
             case Read():

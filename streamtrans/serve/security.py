@@ -22,6 +22,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _is_open(path: str) -> bool:
+    """Whether a path needs no token: a page's scripts and styles are no secret, and browsers ask for them without."""
+    return path in OPEN_PATHS or path.startswith("/static/")
+
+
 class Doorkeeper:
     """Turns away requests without the token, from pages of other sites, and for names that are not ours.
 
@@ -54,7 +59,7 @@ class Doorkeeper:
         origin = headers.get("origin")
         if origin and urlsplit(origin).netloc != host and origin not in self._origins:
             return 403, f"pages of {origin} may not use this server; --allow-origin lets them"
-        if self._token and scope["path"] not in OPEN_PATHS and not self._knows_token(scope, headers):
+        if self._token and not _is_open(scope["path"]) and not self._knows_token(scope, headers):
             return 401, "a token is needed: Authorization: Bearer TOKEN, or ?token=TOKEN"
         return None
 
