@@ -12,7 +12,6 @@ from starlette.applications import Starlette
 from streamtrans.errors import StreamtransError
 from streamtrans.serve.hall import Hall
 
-
 SWITCH = 0.0005
 """Seconds that the thread of the connections waits for Python while a lane has it. It waits anew for every message that
 comes or goes, and each time 5 ms, Python's own choice, are too long."""

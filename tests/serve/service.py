@@ -15,6 +15,7 @@ from streamtrans.models.routes import Route
 from streamtrans.serve.app import make_app
 from streamtrans.serve.hall import Hall
 from streamtrans.serve.limits import Limits
+from streamtrans.serve.scheduler import Wish
 
 PATIENCE = 60
 """Seconds after which a test gives up."""
@@ -111,3 +112,18 @@ def process(*options, **environment):
 def untimed(messages):
     """Events without times."""
     return [{key: value for key, value in message.items() if key != "time_ms"} for message in messages]
+
+
+def events_of(work):
+    """The events of a session's work, its passes made on the way."""
+    events, prediction = [], None
+    while True:
+        try:
+            step = work.send(prediction)
+        except StopIteration:
+            return events
+        prediction = None
+        if isinstance(step, Wish):
+            (prediction,) = step.pool.answer([step.memory], [step.request])
+        else:
+            events.append(step)
