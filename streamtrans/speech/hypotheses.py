@@ -62,12 +62,15 @@ def read_hypothesis(line: str | bytes) -> Hypothesis:
 
 
 def _words(fields: dict[str, Any]) -> tuple[Heard, ...]:
+    """The words with their times; where these are malformed, or are not all that the text has, those of the text."""
+    text = fields.get("partial", fields.get("text"))
     for key in ("words", "result", "partial_result"):
         if isinstance(pieces := fields.get(key), list) and pieces:
             heard = [_heard(piece) for piece in pieces]
             if None not in heard:
-                return spaced_words([word for word in heard if word])
-    text = fields.get("partial", fields.get("text"))
+                words = spaced_words([word for word in heard if word])
+                if not isinstance(text, str) or "".join(text.split()) == "".join(word.text for word in words):
+                    return words
     if not isinstance(text, str):
         raise DataError("no text")
     return _spread(text.split(), _number(fields.get("start")), _number(fields.get("end")))

@@ -57,6 +57,11 @@ def test_text_counts_where_the_words_are_malformed():
     assert read(text="good day", words=[{"w": "good"}]).words == (Heard("good"), Heard("day"))
 
 
+def test_text_counts_where_the_words_are_not_all_of_it():
+    result = [{"word": "good", "start": 0.1, "end": 0.4}]
+    assert read(text="good day", result=result).words == (Heard("good"), Heard("day"))
+
+
 @pytest.mark.parametrize("time", [-1, "0:01", True, float("nan"), float("inf"), 10**400, None])
 def test_a_time_that_cannot_be_is_none(time):
     assert read(words=[{"word": "good", "start": time, "end": 3}], text="good").words == (Heard("good"),)
