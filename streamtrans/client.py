@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -95,8 +95,10 @@ class Client:
 
         self._protocol = _Protocol(url, _wishes(model, source, target, policy, session), token)
         self.finished = False
+        self._open = ExitStack()
         with _gone(url):
-            self._socket = connect(self._protocol.url, open_timeout=_PATIENCE, max_size=None, proxy=None)
+            opening = connect(self._protocol.url, open_timeout=_PATIENCE, max_size=None, proxy=None)
+            self._socket = self._open.enter_context(opening)
             self._socket.send(self._protocol.open())
             self._protocol.opened(self._socket.recv(_PATIENCE))
 
@@ -150,7 +152,7 @@ class Client:
 
     def close(self) -> None:
         """Leaves; the server translates what it has read, for those who watch."""
-        self._socket.close()
+        self._open.close()
 
     def __enter__(self) -> "Client":
         return self

@@ -11,6 +11,13 @@ import typer
 
 from streamtrans.cli.live.signals import SignalInbox
 from streamtrans.cli.shared.event_text import Spoken, Writer, json_line
+from streamtrans.cli.shared.opening import (
+    ConnectOption,
+    SessionNameOption,
+    TokenOption,
+    opener_here,
+    opener_there,
+)
 from streamtrans.cli.shared.options import (
     AdapterOption,
     CarryOption,
@@ -27,7 +34,6 @@ from streamtrans.cli.shared.stderr import say
 from streamtrans.cli.shared.subtitles import Subtitles, SubtitlesOption
 from streamtrans.engine.events import End, Event, Read, Write
 from streamtrans.errors import StreamtransError, UsageError
-from streamtrans.models.routes import find_route
 from streamtrans.speech.agreement import UNSTABLE_WORDS, Agreement
 from streamtrans.speech.lags import Lags
 
@@ -57,6 +63,9 @@ def listen(
     adapter: AdapterOption = None,
     pause: PauseOption = None,
     carry: CarryOption = True,
+    connect: ConnectOption = None,
+    session_name: SessionNameOption = None,
+    token: TokenOption = None,
     subtitles: SubtitlesOption = None,
     as_json: JsonOption = False,
     plain: PlainOption = False,
@@ -71,23 +80,22 @@ def listen(
       streamtrans listen --microphone --subtitles talk.srt
       streamtrans listen talk.wav --realtime --json
       ffmpeg -i talk.mp4 -f wav - | streamtrans listen -
+      streamtrans listen --microphone --connect http://127.0.0.1:8484 --session talk
     """
     from streamtrans.speech.sound import open_sound
     from streamtrans.speech.whisper import Whisper, find_whisper
 
     if microphone and (file or realtime):
         raise UsageError("--microphone takes no file, and is always at the speed of speech")
-    route = find_route(model, adapter, source_language, target_language)
+    wanted = choice, model, adapter, source_language, target_language, carry
+    _, opener = opener_there(connect, session_name, token, *wanted) if connect else opener_here(*wanted)
 
     with Subtitles(subtitles) if subtitles else nullcontext() as captions:
-        from streamtrans.engine.chain import load_route
-
-        translator = load_route(route, adapter, carry)
-        language = translator.settings.source_language or "en"
+        session = opener()
+        language = session.settings.source_language or "en"
         folder = find_whisper(asr_model, language)
-        session = translator.session(choice.policy(translator.default_policy))
         if captions:
-            captions.language = translator.settings.target_language or ""
+            captions.language = session.settings.target_language or ""
         shown = sys.stdout.isatty() and not plain
         write = json_line if as_json else Spoken() if shown else words_of(session)
         sound = open_sound(file, microphone, realtime)

@@ -11,6 +11,13 @@ import typer
 
 from streamtrans.cli.live.signals import SignalInbox
 from streamtrans.cli.shared.event_text import json_line
+from streamtrans.cli.shared.opening import (
+    ConnectOption,
+    SessionNameOption,
+    TokenOption,
+    opener_here,
+    opener_there,
+)
 from streamtrans.cli.shared.options import (
     AdapterOption,
     CarryOption,
@@ -25,7 +32,6 @@ from streamtrans.cli.shared.options import (
 from streamtrans.cli.shared.pipe import PauseOption, Pipe, StableWordsOption, words_of
 from streamtrans.cli.shared.subtitles import Subtitles, SubtitlesOption
 from streamtrans.errors import UsageError
-from streamtrans.models.routes import find_route
 from streamtrans.speech.agreement import UNSTABLE_WORDS, Agreement
 
 if TYPE_CHECKING:
@@ -52,6 +58,9 @@ def live(
     stable_words: StableWordsOption = None,
     pause: PauseOption = None,
     carry: CarryOption = True,
+    connect: ConnectOption = None,
+    session: SessionNameOption = None,
+    token: TokenOption = None,
     subtitles: SubtitlesOption = None,
     as_json: JsonOption = False,
     plain: PlainOption = False,
@@ -70,27 +79,27 @@ def live(
       recogniser | streamtrans live --pause 1.5 --json
       recogniser | streamtrans live --subtitles talk.srt
       vosk-script | streamtrans live --input jsonl --stable-words 2
+      recogniser | streamtrans live --connect http://127.0.0.1:8484 --session talk
     """
     if stable_words is not None and input_kind is InputKind.TEXT:
         raise UsageError("--stable-words needs --input jsonl; text is never revised")
     if sys.stdin is None:
         raise UsageError("standard input is closed; type into live, or pipe text into it")
 
-    route = find_route(model, adapter, source_language, target_language)
+    wanted = choice, model, adapter, source_language, target_language, carry
+    title, opener = opener_there(connect, session, token, *wanted) if connect else opener_here(*wanted)
 
     def open_session() -> "Session":
-        from streamtrans.engine.chain import load_route
-
-        translator = load_route(route, adapter, carry)
+        opened = opener()
         if captions:
-            captions.language = translator.settings.target_language or ""
-        return translator.session(choice.policy(translator.default_policy))
+            captions.language = opened.settings.target_language or ""
+        return opened
 
     with Subtitles(subtitles) if subtitles else nullcontext() as captions:
         if sys.stdin.isatty() and input_kind is InputKind.TEXT:
             from streamtrans.cli.live.terminal import translate_typing
 
-            code = translate_typing(open_session, route.title, pause, as_json, plain, captions)
+            code = translate_typing(open_session, title, pause, as_json, plain, captions)
         else:
             agreement = Agreement(UNSTABLE_WORDS if stable_words is None else stable_words)
             recogniser = agreement if input_kind is InputKind.JSONL else None
