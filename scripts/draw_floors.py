@@ -20,7 +20,7 @@ FLOORS = [
     {"models", "policies"},
     {"engine"},
     {"training", "evaluation"},
-    {"bench", "interop"},
+    {"bench", "interop", "client", "serve"},
     {"cli"},
 ]
 # Doors that stay closed although they would point down or along.
