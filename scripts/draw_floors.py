@@ -16,11 +16,11 @@ PAGE = ROOT / "CONTRIBUTING.md"
 # From the ground up; a room may import from its own floor and from floors below it.
 FLOORS = [
     {"runtime", "blas", "ranks", "errors"},
-    {"text", "files"},
+    {"text", "files", "captions", "speech"},
     {"models", "policies"},
     {"engine"},
     {"training", "evaluation"},
-    {"bench", "interop"},
+    {"bench", "interop", "client", "serve"},
     {"cli"},
 ]
 # Doors that stay closed although they would point down or along.
@@ -31,6 +31,9 @@ CLOSED = {
     ("evaluation", "models"),
     ("evaluation", "engine"),
     ("text", "runtime"),
+    ("text", "captions"),
+    ("captions", "runtime"),
+    ("speech", "captions"),
 }
 
 

@@ -70,7 +70,7 @@ def resident_mb(pid: int | str = "self") -> float:
 def through_session(words: Iterator[str], total: int, translator: Translator, drawing: Drawing | None) -> None:
     policy = WaitK(3) if drawing else translator.default_policy
     runner = Counting(drawing or translator.executor.runner(policy))
-    session = Session(translator.stream(policy, translator.executor.drafts), runner)
+    session = Session(translator.stream(policy, translator.executor.drafts), [runner])
     tenth, passes, memory, lost, written, sentences = total // 10, [], [], 0, 0, 0
     for number, word in enumerate(words, 1):
         events = session.feed(word + " ")

@@ -10,6 +10,7 @@ for event in session.feed("Hello wor"):
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from streamtrans.client import AsyncClient, Client
     from streamtrans.engine.session import Session
     from streamtrans.engine.translator import Translator, load
     from streamtrans.policies import Boundary, WaitK, WaitKFlush
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "AsyncClient": "streamtrans.client",
     "Boundary": "streamtrans.policies",
+    "Client": "streamtrans.client",
     "Session": "streamtrans.engine.session",
     "Translator": "streamtrans.engine.translator",
     "WaitK": "streamtrans.policies",
@@ -25,7 +28,17 @@ _HOME = {
     "load": "streamtrans.engine.translator",
 }
 
-__all__ = ["Boundary", "Session", "Translator", "WaitK", "WaitKFlush", "__version__", "load"]
+__all__ = [
+    "AsyncClient",
+    "Boundary",
+    "Client",
+    "Session",
+    "Translator",
+    "WaitK",
+    "WaitKFlush",
+    "__version__",
+    "load",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -62,7 +62,7 @@ def record(translator: Translator, sentence: str) -> Recording:
     """The passes that wait-k takes for a sentence; K is the k."""
     policy = WaitK(K)
     runner = _RecordingRunner(translator.executor.runner(policy))
-    session = Session(translator.stream(policy, translator.executor.drafts), runner)
+    session = Session(translator.stream(policy, translator.executor.drafts), [runner])
     written = [event for event in session.feed_line(sentence) if event.type == "write"]
     return Recording(runner.passes, runner.predicted, len(written))
 

@@ -21,7 +21,8 @@ from streamtrans.errors import StreamtransError, StreamtransWarning
 # imported only when it is called: `streamtrans --help` must not wait for anything.
 COMMANDS = {
     "live": ("live.command", "Translate what is typed or piped in, while it comes."),
-    "translate": ("translate", "Translate a file, a sentence per line."),
+    "listen": ("listen", "Translate speech: a sound file or the microphone."),
+    "translate": ("translate.command", "Translate a file: a sentence per line, or captions."),
     "score": ("score.command", "Translate a test set and measure quality and latency."),
     "compare": ("compare", "Compare scored runs, with significance."),
     "inspect": ("inspect", "Show when each word was read and written."),

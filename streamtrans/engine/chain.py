@@ -13,8 +13,9 @@ from pathlib import Path
 
 from streamtrans.engine.events import End, Event, Notice, Read, Write
 from streamtrans.engine.lines import LineEngine, Opener, Sentences, SequentialEngine
-from streamtrans.engine.passes import Forward, Prediction, Runner, Seat
+from streamtrans.engine.passes import Executor, Forward, Prediction
 from streamtrans.engine.session import Session
+from streamtrans.engine.steps import SteppedSession
 from streamtrans.engine.stream import Stream
 from streamtrans.engine.translator import Translator, load
 from streamtrans.errors import UsageError
@@ -47,20 +48,29 @@ class Chain(Sentences):
         """The first one's own; both follow it."""
         return self.first.default_policy
 
-    def session(
-        self, policy: Policy | None = None, clock: Callable[[], float] = time.perf_counter, seat: Seat | None = None
-    ) -> Session:
-        """A new live stream, in which both models follow one policy; clock: seconds; seat: as in `Translator`.
+    @property
+    def executors(self) -> tuple[Executor, ...]:
+        """Both models, in order."""
+        return tuple(link.executor for link in self.links)
+
+    def session(self, policy: Policy | None = None, clock: Callable[[], float] = time.perf_counter) -> Session:
+        """A new live stream, in which both models follow one policy; clock: seconds.
 
         Raises UsageError for a policy that takes words back, and what the models raise.
         """
         policy = policy or self.default_policy
+        stream = self._stream(policy, [link.executor.drafts for link in self.links])
+        return Session(stream, [link.executor.runner(policy) for link in self.links], clock)
+
+    def stepped(self, policy: Policy | None = None, clock: Callable[[], float] = time.perf_counter) -> SteppedSession:
+        """A new live stream whose passes are made elsewhere; UsageError as `session`."""
+        return SteppedSession(self._stream(policy or self.default_policy, [0, 0]), clock)
+
+    def _stream(self, policy: Policy, drafts: Sequence[float]) -> "ChainedStream":
         if revises(policy):
             raise UsageError(f"policy {policy.name} takes words back, so that no second model can follow; take another")
-        first, second = (link.stream(policy, 0 if seat else link.executor.drafts) for link in self.links)
-        stream = ChainedStream(first, second, self.settings)
-        runners = [seat(link.executor, policy) if seat else link.executor.runner(policy) for link in self.links]
-        return Session(stream, _ChainRunner(stream, runners), clock)
+        first, second = (link.stream(policy, most) for link, most in zip(self.links, drafts, strict=True))
+        return ChainedStream(first, second, self.settings)
 
     def lines(self, policy: Policy | None = None, batch_size: int | None = None) -> LineEngine:
         """The engine for many lines: one session after the other, whatever the batch size."""
@@ -160,13 +170,3 @@ class ChainedStream:
             self._between.pop()
             return replace(word, ends_sentence=True), delay
         return LineEnd(), delay
-
-
-class _ChainRunner:
-    """Has the pass made by the runner of the stream that asks for it."""
-
-    def __init__(self, stream: ChainedStream, runners: Sequence[Runner]):
-        self._stream, self._runners = stream, runners
-
-    def answer(self, requests: Sequence[Forward]) -> list[Prediction]:
-        return self._runners[self._stream.asking].answer(requests)

@@ -57,7 +57,10 @@ class End(Event):
 
 
 class Notice(Event):
-    """The model went astray: `text` says how, as `engine.guards` explains it; `index` words were written by then."""
+    """The model went astray: `text` says how, as `engine.guards` explains it; `index` words were written by then.
+
+    Or a recogniser contradicts words that were read; they stay, and `text` says so.
+    """
 
     type = "notice"
 

@@ -14,8 +14,9 @@ from streamtrans.policies import Policy
 from streamtrans.ranks import Ranks
 
 if TYPE_CHECKING:
-    from streamtrans.engine.passes import Seat
+    from streamtrans.engine.passes import Executor
     from streamtrans.engine.session import Session
+    from streamtrans.engine.steps import SteppedSession
 
 
 class Opener(Protocol):
@@ -29,10 +30,15 @@ class Opener(Protocol):
     def default_policy(self) -> Policy:
         """The policy to follow where none is given."""
 
-    def session(
-        self, policy: Policy | None = None, clock: Callable[[], float] = time.perf_counter, seat: "Seat | None" = None
-    ) -> "Session":
-        """A new live stream; clock: seconds; seat: finds its runner, where it shares passes with others."""
+    @property
+    def executors(self) -> "tuple[Executor, ...]":
+        """The models, in the order in which they read."""
+
+    def stepped(self, policy: Policy | None = None, clock: Callable[[], float] = time.perf_counter) -> "SteppedSession":
+        """A new live stream whose passes are made elsewhere; clock: seconds."""
+
+    def session(self, policy: Policy | None = None, clock: Callable[[], float] = time.perf_counter) -> "Session":
+        """A new live stream; clock: seconds."""
 
     def lines(self, policy: Policy | None = None, batch_size: int | None = None) -> "LineEngine":
         """The fastest engine for many lines; batch_size: lines in flight."""

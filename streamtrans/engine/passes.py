@@ -53,9 +53,6 @@ class Group(Runner, Protocol):
         """Go on with these streams only, in this order."""
 
 
-Seat = Callable[["Executor", Policy], Runner]
-"""Gives a new stream its runner: one of its own, or a place among others."""
-
 StartGroup = Callable[[Sequence[Sequence[int]]], Group]
 """Makes the runner of streams with these source tokens, those of a whole segment each."""
 

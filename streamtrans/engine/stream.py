@@ -66,7 +66,7 @@ class Stream:
         self._languages = settings.source_language or "", settings.target_language or ""
         self._source_language, self._target_language = self._languages
         self.events: list[Event] = []
-        self.endless = False
+        self.endless, self.asking = False, 0
         self.sentence = 0
         self.cuts = 0
         self.foreign = 0

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from streamtrans.engine.lines import LineEngine, Sentences
-from streamtrans.engine.passes import Executor, Seat
+from streamtrans.engine.passes import Executor
 from streamtrans.engine.qwen2 import Qwen2Executor
 from streamtrans.engine.session import Session
+from streamtrans.engine.steps import SteppedSession
 from streamtrans.engine.stream import Stream
 from streamtrans.errors import ModelError, UsageError
 from streamtrans.models.loading import find_model, load_checkpoint
@@ -33,20 +34,28 @@ class Translator(Sentences):
     settings: TranslationSettings
     carry: bool = True
 
-    def session(
-        self, policy: Policy | None = None, clock: Callable[[], float] = time.perf_counter, seat: Seat | None = None
-    ) -> Session:
+    @property
+    def executors(self) -> tuple[Executor]:
+        """The one model."""
+        return (self.executor,)
+
+    def session(self, policy: Policy | None = None, clock: Callable[[], float] = time.perf_counter) -> Session:
         """A new live stream, with the checkpoint's own policy unless one is given; clock: seconds.
 
-        seat: finds its runner, where it shares passes with other streams; drafts do not pay there.
         Raises ModelError if the checkpoint lacks something that the policy needs, UsageError for what is no policy.
         """
+        policy = self._policy(policy)
+        return Session(self.stream(policy, self.executor.drafts), [self.executor.runner(policy)], clock)
+
+    def stepped(self, policy: Policy | None = None, clock: Callable[[], float] = time.perf_counter) -> SteppedSession:
+        """A new live stream whose passes are made together with those of others, where drafts do not pay."""
+        return SteppedSession(self.stream(self._policy(policy)), clock)
+
+    def _policy(self, policy: Policy | None) -> Policy:
         policy = self.default_policy if policy is None else policy
         if isinstance(policy, type) or not hasattr(policy, "decide"):
             raise UsageError(f"{policy!r} is not a policy; give one, such as WaitK(3)")
-        if seat:
-            return Session(self.stream(policy), seat(self.executor, policy), clock)
-        return Session(self.stream(policy, self.executor.drafts), self.executor.runner(policy), clock)
+        return policy
 
     def lines(self, policy: Policy | None = None, batch_size: int | None = None) -> LineEngine:
         """The fastest engine for many lines; batch_size: lines in flight."""

@@ -15,6 +15,7 @@ from streamtrans.policies.learned import Learned
 from streamtrans.policies.max_lag import MaxLag
 from streamtrans.policies.retranslate import Retranslate
 from streamtrans.policies.wait_k import WaitK
+from streamtrans.policies.waits import least_lag
 
 POLICIES: dict[str, Any] = {
     policy.name: policy for policy in (WaitK, Agree, Confident, Learned, AlignAtt, Boundary, WaitKFlush, Retranslate)
@@ -74,6 +75,17 @@ def settings_of(policy: Policy) -> dict[str, Any]:
     inside = _inside(policy)
     own = {name: getattr(inside, name) for name in options_of(inside)}
     return own | {"max_lag": policy.words if isinstance(policy, MaxLag) else None}
+
+
+def kept_back(policy: Policy) -> int:
+    """The last source words read that a word stands for none of when the policy writes it.
+
+    They are all but one of the words that it waits for (`k`, `min_wait`), one for each earlier continuation that had
+    to agree, and the words that it holds back at the end (`hold`, `mask_words`).
+    """
+    settings = settings_of(policy)
+    held = settings.get("hold", 0) + settings.get("mask_words", 0)
+    return int(least_lag(_inside(policy)) - 1 + settings.get("agree", 1) - 1 + held)
 
 
 def description_of(policy: Policy) -> dict[str, Any]:

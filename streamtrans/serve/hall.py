@@ -1,9 +1,10 @@
 """All that sessions share: models, the scheduler, threads to wait in, and the count of who is there."""
 
 import asyncio
+import logging
 import secrets
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
@@ -11,8 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from streamtrans.engine.chain import load_route
+from streamtrans.engine.events import Event
 from streamtrans.engine.lines import Opener
-from streamtrans.engine.session import Session
 from streamtrans.errors import StreamtransError
 from streamtrans.models.routes import Route, find_route
 from streamtrans.policies import Policy
@@ -21,11 +22,12 @@ from streamtrans.serve.hosted import Hosted
 from streamtrans.serve.limits import Limits
 from streamtrans.serve.messages import ServiceError, Wanted, policy_of
 from streamtrans.serve.metrics import Metrics
-from streamtrans.serve.scheduler import Scheduler
+from streamtrans.serve.scheduler import Scheduler, Task, Told, Work
 from streamtrans.text.languages import closest, code_of
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
-_END = object()
 
 
 class Hall:
@@ -46,7 +48,7 @@ class Hall:
         self._route, self._choose, self._load = route, choose, load
         self._translators: dict[Route, Opener] = {}
         self._loading = threading.Lock()
-        self._threads = ThreadPoolExecutor(self.limits.sessions + 4, "session")
+        self._threads = ThreadPoolExecutor(4, "opening")
         self._scheduler = Scheduler(observe=self.metrics.passes.observe)
         self._sessions = 0
         self.viewers = 0
@@ -80,12 +82,8 @@ class Hall:
         translator = self._translator(route)
         default = self.own[2] if route == self._route else translator.default_policy
         policy = policy_of(wanted.policy, default) if wanted.policy else default
-
-        def start(policy: Policy) -> Session:
-            return translator.session(policy, seat=self._scheduler.seat)
-
         try:
-            return Hosted(start, policy, first_sentence), route
+            return Hosted(translator, policy, self._scheduler, first_sentence), route
         except StreamtransError as error:
             raise ServiceError("bad_policy", str(error)) from error
 
@@ -135,13 +133,25 @@ class Hall:
         return self._translator(self._route)
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Does work that may wait for passes, in a thread."""
+        """Does work that takes a while, in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    async def each(self, pieces: Iterator[T]) -> AsyncIterator[T]:
-        """The pieces of an iterator that may wait for passes."""
-        while (piece := await self.run(partial(next, pieces, _END))) is not _END:
-            yield piece
+    async def events(self, hosted: Hosted, work: Work) -> AsyncGenerator[list[Event]]:
+        """The events of a session's work, as they happen; ServiceError `failed` if it cannot be done."""
+        told: asyncio.Queue[Told] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+        task = Task(work, lambda events: loop.call_soon_threadsafe(told.put_nowait, events))  # type: ignore[arg-type]
+        hosted.lane.take(task)
+        try:
+            while (events := await told.get()) is not None:
+                if isinstance(events, StreamtransError):
+                    raise ServiceError("failed", str(events), fatal=True) from events
+                if isinstance(events, BaseException):
+                    log.error("a session failed", exc_info=events)
+                    raise ServiceError("failed", "the session failed; start a new one", fatal=True) from events
+                yield events
+        finally:
+            task.cancel()
 
     def close(self) -> None:
         """Ends the threads."""

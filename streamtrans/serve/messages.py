@@ -30,6 +30,12 @@ class Message(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
+class Numbered(Message):
+    """A message whose `id`, if it has one, comes back in an `ack` after the last of its events."""
+
+    id: int | None = None
+
+
 class Wanted(Message):
     """What is to translate, and how; the server's default where nothing is said."""
 
@@ -52,40 +58,40 @@ class Open(Wanted):
     session: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
 
 
-class Feed(Message):
+class Feed(Numbered):
     """More source text, any piece of it."""
 
     type: Literal["feed"]
     text: str
 
 
-class Hear(Message):
+class Hear(Numbered):
     """Whole source words with their times in the speech."""
 
     type: Literal["hear"]
     words: list[Heard]
 
 
-class EndSentence(Message):
+class EndSentence(Numbered):
     """Has everything owed written; the next word starts a sentence."""
 
     type: Literal["end_sentence"]
 
 
-class ChangePolicy(Message):
+class ChangePolicy(Numbered):
     """Another policy from the next word on."""
 
     type: Literal["policy"]
     policy: dict[str, Any] | str
 
 
-class Reset(Message):
+class Reset(Numbered):
     """Forgets the open sentence, which stays as far as it was written."""
 
     type: Literal["reset"]
 
 
-class Finish(Message):
+class Finish(Numbered):
     """Has everything owed written and ends the session."""
 
     type: Literal["finish"]

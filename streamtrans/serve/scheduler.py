@@ -1,122 +1,177 @@
-"""Passes for many sessions together: whoever waits when a lane is free takes part in its next pass.
+"""Passes for many sessions together: each round of a lane makes one pass for all that want one.
 
-A session has at most one pass asked for at a time, and those asked for first are made first, so that one with a long
-text to translate does not delay another that has a word.
+A session wants one pass at a time, and those that have waited longest go first, so that one with a long text to
+translate does not delay another that has a word.
 """
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 from typing import Any
+from weakref import WeakSet
 
-from streamtrans.engine.passes import Executor, Forward, Pool, Prediction, Runner
+from streamtrans.engine.events import Event
+from streamtrans.engine.passes import Executor, Forward, Pool, Prediction
+from streamtrans.errors import StreamtransError
 from streamtrans.policies import Policy
 from streamtrans.runtime import on_gpu, start_computing_thread
 
 LANES = 1 if on_gpu() else 2
-"""Threads that compute; a stream stays in the one that has its memory."""
+"""Threads that compute; a session stays in the one that has its memory."""
 
 MOST = 64
 """Streams per pass: more save nothing, and all wait for its end."""
 
 
-@dataclass
-class _Wish:
-    """A pass that a stream asks for; `pool` makes it."""
+@dataclass(frozen=True)
+class Wish:
+    """A pass that a stream wants; `pool` makes it."""
 
     pool: Pool
     memory: Any
     request: Forward
-    answer: Future[Prediction] = field(default_factory=Future)
 
 
-class _Lane:
-    """A thread that computes, and the wishes that wait for it."""
+Work = Generator[Event | Wish, Prediction | None, None]
+"""Gives events, and wishes, each of which wants its prediction sent before anything else."""
+
+Told = list[Event] | BaseException | None
+"""Some events of a task; the error that ended it; None at its end."""
+
+
+class Task:
+    """Work of one session; `cancel` has the rest of it left out."""
+
+    def __init__(self, work: Work, tell: Callable[[Told], None]):
+        """tell: is called in the lane's thread."""
+        self._work, self._tell = work, tell
+        self._prediction: Prediction | None = None
+        self.wish: Wish | None = None
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        """Leaves out all after the next event."""
+        self.cancelled = True
+
+    def answer(self, prediction: Prediction) -> None:
+        """Hands over the prediction that was wished for."""
+        self._prediction, self.wish = prediction, None
+
+    def advance(self) -> bool:
+        """Goes on to the next wish, and tells the events on the way; false when all is done."""
+        events: list[Event] = []
+        end: Told = None
+        try:
+            while self.wish is None:
+                step = self._work.send(self._prediction)
+                self._prediction = None
+                if isinstance(step, Wish):
+                    self.wish = step
+                else:
+                    events.append(step)
+                    if self.cancelled:
+                        self._work.close()
+        except StopIteration:
+            pass
+        except Exception as error:  # whatever it is, its session has to hear of it, and the others go on
+            end = error
+        if events:
+            self._tell(events)
+        if self.wish is None:
+            self._tell(end)
+        return self.wish is not None
+
+    def fail(self, error: BaseException) -> None:
+        """Ends it: its pass could not be made."""
+        self._work.close()
+        self._tell(error)
+
+
+class Lane:
+    """A thread that computes, and the tasks that it has."""
 
     def __init__(self, observe: Callable[[int], None]):
-        self._wishes: deque[_Wish] = deque()
+        """observe: is told of the number of streams in each pass."""
+        self._observe = observe
+        self._arrived: deque[Task] = deque()
         self._changed = threading.Condition()
         self._closed = False
-        self._observe = observe
-        self.pools: dict[Any, Pool] = {}
-        self.seats = 0
-        threading.Thread(target=self._work, name="lane", daemon=True).start()
+        self._pools: dict[Any, Pool] = {}
+        self.members: WeakSet[Any] = WeakSet()
+        self._thread = threading.Thread(target=self._compute, name="lane", daemon=True)
+        self._thread.start()
 
-    def ask(self, wish: _Wish) -> None:
+    def pool(self, executor: Executor, policy: Policy) -> Pool:
+        """The maker of passes for streams that follow such a policy; ModelError as `Executor.pool`."""
+        key = id(executor), policy.evidence
+        if key not in self._pools:
+            self._pools[key] = executor.pool(policy)
+        return self._pools[key]
+
+    def take(self, task: Task) -> None:
+        """Takes a task; of one session, one at a time."""
         with self._changed:
-            self._wishes.append(wish)
+            self._arrived.append(task)
             self._changed.notify()
 
     def close(self) -> None:
+        """Ends the thread after the pass that it makes; a thread of mlx must not outlive the interpreter."""
         with self._changed:
             self._closed = True
             self._changed.notify()
+        self._thread.join()
 
-    def _work(self) -> None:
+    def _compute(self) -> None:
         start_computing_thread()
-        while wishes := self._next():
-            self._observe(len(wishes))
-            try:
-                found = wishes[0].pool.answer([w.memory for w in wishes], [w.request for w in wishes])
-            except Exception as error:  # whatever a pass raises, each session has to hear of it
-                for wish in wishes:
-                    wish.answer.set_exception(error)
-                continue
-            for wish, prediction in zip(wishes, found, strict=True):
-                wish.answer.set_result(prediction)
+        waiting: list[Task] = []  # each has a wish
+        while True:
+            with self._changed:
+                while not (self._arrived or waiting or self._closed):
+                    self._changed.wait()
+                arrived, self._arrived = self._arrived, deque()
+            if self._closed:
+                for task in [*waiting, *arrived]:
+                    task.fail(StreamtransError("the server has stopped"))
+                return
+            waiting += [task for task in arrived if task.advance()]
+            if waiting:
+                waiting = self._make_pass(waiting)
 
-    def _next(self) -> list[_Wish]:
-        """The wishes for the next pass, which one pool makes, those that came first; none when the lane is closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._wishes or self._closed)
-            if not self._wishes:
-                return []
-            pool = self._wishes[0].pool
-            chosen = [wish for wish in self._wishes if wish.pool is pool][:MOST]
-            taken = set(map(id, chosen))
-            self._wishes = deque(wish for wish in self._wishes if id(wish) not in taken)
-            return chosen
-
-
-class _Place:
-    """The runner of one session: asks its lane for each pass and waits for the answer."""
-
-    def __init__(self, lane: _Lane, pool: Pool):
-        self._lane, self._pool = lane, pool
-        self._memory = pool.memory()
-        lane.seats += 1
-
-    def __del__(self) -> None:
-        self._lane.seats -= 1
-
-    def answer(self, requests: Sequence[Forward]) -> list[Prediction]:
-        (request,) = requests
-        wish = _Wish(self._pool, self._memory, request)
-        self._lane.ask(wish)
-        return [wish.answer.result()]
+    def _make_pass(self, waiting: list[Task]) -> list[Task]:
+        """Makes one pass, of those that came first; gives all that still wait, those last who had their turn."""
+        wishes = [task.wish for task in waiting if task.wish]
+        pool = wishes[0].pool
+        chosen = [task for task, wish in zip(waiting, wishes, strict=True) if wish.pool is pool][:MOST]
+        taken = set(map(id, chosen))
+        others = [task for task in waiting if id(task) not in taken]
+        own = [wish for task, wish in zip(waiting, wishes, strict=True) if id(task) in taken]
+        self._observe(len(chosen))
+        try:
+            found = pool.answer([wish.memory for wish in own], [wish.request for wish in own])
+        except Exception as error:  # as in `Task.advance`
+            for task in chosen:
+                task.fail(error)
+            return others
+        for task, prediction in zip(chosen, found, strict=True):
+            task.answer(prediction)
+        return others + [task for task in chosen if task.advance()]
 
 
 class Scheduler:
-    """Gives sessions their places, and makes their passes together."""
+    """The lanes."""
 
     def __init__(self, lanes: int = LANES, observe: Callable[[int], None] = lambda streams: None):
-        """observe: is told of the number of streams in each pass."""
-        self._lanes = [_Lane(observe) for _ in range(lanes)]
+        """observe: as in `Lane`."""
+        self._lanes: Sequence[Lane] = [Lane(observe) for _ in range(lanes)]
 
-    def seat(self, executor: Executor, policy: Policy) -> Runner:
-        """The runner of a new stream (an `engine.passes.Seat`); its `answer` waits, so it wants a thread of its own.
-
-        Raises ModelError if the model lacks something that the policy needs.
-        """
-        lane = min(self._lanes, key=lambda lane: lane.seats)
-        key = id(executor), policy.evidence
-        if key not in lane.pools:
-            lane.pools[key] = executor.pool(policy)
-        return _Place(lane, lane.pools[key])
+    def join(self, member: Any) -> Lane:
+        """The lane for a new session, which counts there while it exists."""
+        lane = min(self._lanes, key=lambda lane: len(lane.members))
+        lane.members.add(member)
+        return lane
 
     def close(self) -> None:
-        """Ends the threads once they have nothing left to do."""
+        """Ends the threads, and whatever still waits for them."""
         for lane in self._lanes:
             lane.close()

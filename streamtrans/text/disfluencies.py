@@ -11,7 +11,7 @@ _SMALL = {  # not "a", which is a letter too
 
 def is_slip(word: str, previous: str, language: str) -> bool:
     """Whether a word says nothing: a filler, or the same small word as the one before it."""
-    code = language.split("-")[0]
+    code = language.split("-")[0].lower()
     lower = word.lower()
     if lower.rstrip(",") in _FILLERS.get(code, ()):
         return True

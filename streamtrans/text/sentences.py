@@ -10,7 +10,7 @@ CLOSERS = "\"'”’»›)]}」』）】〉》"
 _QUOTES = CLOSERS + "“‘«‹"
 """Which mark closes and which opens depends on the language: „Halt!“, »Halt!«, ”Halt!”."""
 SENTENCE_MARKS = ".!?…。！？．｡؟۔।॥‼⁇⁈⁉።፧။։\u037e"
-_CLAUSE_MARKS = ",;:—–，、；：،؛፣፤၊՝\u00b7\u0387"
+CLAUSE_MARKS = ",;:—–，、；：،؛፣፤၊՝\u00b7\u0387"
 _OPENERS = _QUOTES + "([{„‚¿¡「『（【〈《"
 LONGEST_END = 400
 """Characters that are looked at."""
@@ -103,7 +103,7 @@ def ends_sentence(word: str, language: str, first: bool = False) -> bool:
 def ends_clause(word: str, language: str) -> bool:
     """Whether a clause ends with this word: a comma, a colon, a dash, or the end of a sentence."""
     bare = word.rstrip(_QUOTES)
-    return bool(bare) and (bare[-1] in _CLAUSE_MARKS or ends_sentence(word, language))
+    return bool(bare) and (bare[-1] in CLAUSE_MARKS or ends_sentence(word, language))
 
 
 class SentenceEnds:

@@ -115,7 +115,7 @@ def test_a_real_firefox_model_translates_from_the_first_to_the_last():
 def test_every_word_is_read_once_by_any_model(random_translator, words, policy):
     runner = Watched(random_translator.executor.runner(policy))
     stream = Stream(random_translator.tokenizer, random_translator.settings, policy)
-    session = Session(stream, runner)
+    session = Session(stream, [runner])
     events = session.feed(" ".join(words) + "\n") + session.finish()
     assert [e.text for e in events if e.type == "read"] == words
     assert [word for source, _ in sentences_of(events) for word in source] == words
@@ -183,7 +183,7 @@ def test_what_follows_a_sentence_that_the_model_holds_for_complete_is_translated
     tokenizer = en_pt.tokenizer
     words = [word for word in dict.fromkeys(SPEECH) if len(tokenizer.encode_word(word, first=False)) == 1][:18]
     stream = Stream(en_pt.tokenizer, replace(en_pt.settings, max_source_words=60), WaitK(1))
-    session = Session(stream, Ending(en_pt.tokenizer))
+    session = Session(stream, [Ending(en_pt.tokenizer)])
     events = session.feed(" ".join(words) + "\n")
     found = sentences_of(events)
     assert [len(source) for source, _ in found] == [5, 13]
@@ -227,7 +227,7 @@ def test_firefox_models_have_windows_too(firefox, words, policy):
         return
     model = firefox[0]
     runner = Watched(model.executor.runner(policy))
-    session = Session(model.stream(policy, model.executor.drafts), runner)
+    session = Session(model.stream(policy, model.executor.drafts), [runner])
     found = sentences_of(session.feed(" ".join(words) + "\n"))
     assert [word for source, _ in found for word in source] == words
     assert max(len(source) for source, _ in found) <= (LONGEST_SENTENCE + HARD_LIMIT) * 24 + 1
@@ -250,7 +250,7 @@ def test_a_chain_ends_the_sentences_of_its_first_model(firefox, words, data):
 def test_a_word_that_is_a_syllable_over_and_over_takes_few_passes(en_pt):
     policy = en_pt.default_policy
     runner = Watched(en_pt.executor.runner(policy))
-    session = Session(en_pt.stream(policy, en_pt.executor.drafts), runner)
+    session = Session(en_pt.stream(policy, en_pt.executor.drafts), [runner])
     session.feed("getting" * 60 + "\n")
     assert runner.passes <= 2 * MAX_SOURCE_WORD_TOKENS
     assert runner.most_source <= MAX_SOURCE_WORD_TOKENS + 1

@@ -51,7 +51,7 @@ class Watched:
 def watched(translator, policy, sentence):
     """A runner that has made the passes of a sentence, and the events."""
     runner = Watched(translator.executor.runner(policy))
-    session = Session(Stream(translator.tokenizer, translator.settings, policy, drafts=DRAFTS), runner)
+    session = Session(Stream(translator.tokenizer, translator.settings, policy, drafts=DRAFTS), [runner])
     return runner, session.feed_line(sentence)
 
 
@@ -149,7 +149,7 @@ def test_a_draft_saves_passes_and_changes_nothing(en_pt):
             for drafts in passes:
                 runner = Watched(en_pt.executor.runner(policy))
                 stream = Stream(en_pt.tokenizer, en_pt.settings, policy, drafts)
-                found.append([(e.type, e.text, e.delay) for e in Session(stream, runner).feed_line(sentence)])
+                found.append([(e.type, e.text, e.delay) for e in Session(stream, [runner]).feed_line(sentence)])
                 passes[drafts] += runner.passes
             assert found[0] == found[1]
         assert passes[DRAFTS] < 0.9 * passes[0]
@@ -158,7 +158,7 @@ def test_a_draft_saves_passes_and_changes_nothing(en_pt):
 def test_below_the_least_wait_no_pass_is_made(en_pt):
     runner = Watched(en_pt.executor.runner(Learned(min_wait=4, max_wait=6)))
     stream = Stream(en_pt.tokenizer, en_pt.settings, Learned(min_wait=4, max_wait=6), DRAFTS)
-    Session(stream, runner).feed("three words now ")
+    Session(stream, [runner]).feed("three words now ")
     assert not runner.passes
 
 

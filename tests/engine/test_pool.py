@@ -62,7 +62,7 @@ def units_of(translator, text):
 
 def alone(translator, policy, text):
     stream = translator.stream(policy)
-    session = Session(stream, translator.executor.runner(policy))
+    session = Session(stream, [translator.executor.runner(policy)])
     return untimed(session.feed(text) + session.end_sentence())
 
 

@@ -144,7 +144,7 @@ def test_a_word_of_many_tokens_does_not_end_the_sentence(en_pt, long):
 
 def test_an_endless_word_is_cut(random_translator):
     runner = Noting(random_translator.executor.runner(WaitK(1)))
-    session = Session(Stream(random_translator.tokenizer, random_translator.settings, WaitK(1)), runner)
+    session = Session(Stream(random_translator.tokenizer, random_translator.settings, WaitK(1)), [runner])
     assert session.feed("x" * 5000 + " and more\n")[-1].type == "end"
     assert session.cuts >= 1
     assert sum(len(request.source) + len(request.target) - request.take_back for request in runner.requests) < 1000
@@ -217,7 +217,7 @@ def test_what_opens_the_target_is_read_again_with_more_source(en_pt):
     tokenizer.start_ids = [7, 8, 2]
     policy = Confident(1.0, min_wait=1, max_wait=3)
     runner = Noting(en_pt.executor.runner(policy))
-    events = Session(Stream(tokenizer, en_pt.settings, policy), runner).feed_line("the cat sat on a mat")
+    events = Session(Stream(tokenizer, en_pt.settings, policy), [runner]).feed_line("the cat sat on a mat")
     assert next(e.delay for e in events if e.type == "write") == 3
     passes = [(request.take_back, request.target) for request in runner.requests]
     assert passes[:3] == [(0, [7, 8, 2]), (3, [7, 8, 2]), (3, [7, 8, 2])]
@@ -234,7 +234,7 @@ def test_an_end_mark_before_the_end_of_source_is_one_read(en_pt):
             return en_pt.tokenizer.end_id
         return (word if written % 2 else other)[0]
 
-    session = Session(Stream(en_pt.tokenizer, en_pt.settings, WaitK(2)), ScriptedRunner(says))
+    session = Session(Stream(en_pt.tokenizer, en_pt.settings, WaitK(2)), [ScriptedRunner(says)])
     found = session.feed_line("a a a a a a a a")
     assert [e.delay for e in found if e.type == "write"] == [2, 4, 4, 5, 6, 7, 8, 8]
 
@@ -283,7 +283,7 @@ def test_a_pass_that_failed_is_not_made_again(random_translator):
             raise KeyboardInterrupt
 
     stream = Stream(random_translator.tokenizer, random_translator.settings, WaitK(1))
-    session = Session(stream, Failing(random_translator.executor.runner(WaitK(1))))
+    session = Session(stream, [Failing(random_translator.executor.runner(WaitK(1)))])
     with pytest.raises(KeyboardInterrupt):
         session.feed("one ")
     with pytest.raises(UsageError, match="failed"):

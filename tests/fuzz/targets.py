@@ -11,6 +11,8 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,10 @@ from firefox_models import vocabulary, write_model
 from mlx.utils import tree_flatten
 from toy_pairs import toy_config, toy_pairs
 
+from streamtrans.captions.joining import join_cues
+from streamtrans.captions.reading import read_cues
+from streamtrans.captions.timeline import Timeline, spread
+from streamtrans.captions.writing import block, header
 from streamtrans.cli.app import run as run_command
 from streamtrans.cli.live.keys import KeyDecoder
 from streamtrans.cli.models.command import count_parameters
@@ -43,6 +49,8 @@ from streamtrans.models.qwen2_streaming.regret_head import FILE, RegretHead, loa
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import WaitK, make_policy
 from streamtrans.runtime import mx
+from streamtrans.speech.agreement import Agreement
+from streamtrans.speech.hypotheses import read_hypothesis
 from streamtrans.text.clean import without_sequences
 from streamtrans.text.encoding import Utf8Decoder
 from streamtrans.text.tokenizer import SentencePieceTokenizer, load_tokenizer
@@ -161,6 +169,38 @@ def text_files(folder: Path) -> Target:
     return Target(st.one_of(text, st.binary(max_size=40)), check)
 
 
+def subtitles(folder: Path) -> Target:
+    """Files of captions: their words all come in sentences, and what is written of them is read again."""
+    sound = (
+        "WEBVTT\n\nNOTE a\n\n1\n00:00:01.000 --> 00:00:02,500 align:start\n<i>Hello</i> there,\n- my &amp; friend.\n\n"
+        "2\n01:03 --> 00:00:04.1\n今日は。42\n"
+    ).encode()
+    files = st.one_of(
+        mutations.map(lambda changes: mutated(sound, changes)), texts.map(lambda text: text.encode(errors="replace"))
+    )
+
+    def check(given: tuple[bytes, str, str]) -> None:
+        data, kind, language = given
+        file = folder / f"talk.{kind}"
+        file.write_bytes(data)
+        if (cues := outcome(lambda: read_cues(file))) is None:
+            return
+        sentences = list(join_cues(cues, language))
+        timeline, written = Timeline(), {}
+        for sentence in sentences:
+            timed = spread(sentence.spans, sentence.words)
+            written |= {cue.number: cue for cue in timeline.add(timed, language)}
+        file = folder / "written.vtt"
+        file.write_text(header("vtt") + "".join(block(cue, "vtt") for cue in written.values()), encoding="utf-8")
+        if written:
+            again = read_cues(file)
+            assert [cue.lines for cue in again] == [cue.lines for cue in written.values()]
+        for one, two in pairwise(written.values()):
+            assert one.start_ms < one.end_ms <= two.start_ms
+
+    return Target(st.tuples(files, st.sampled_from(["srt", "vtt"]), LANGUAGES), check)
+
+
 def keys(_: Path) -> Target:
     """What a terminal sends; any cut gives the same strokes."""
 
@@ -257,7 +297,7 @@ def session(_: Path) -> Target:
 
     def events(policy: Any, language: str, parts: list[Any]) -> list[Any]:
         settings = TranslationSettings(source_language=language, target_language="pt", max_source_words=6)
-        live = Session(Stream(tokenizer, settings, policy), _Runner(tokenizer), lambda: 0.0)
+        live = Session(Stream(tokenizer, settings, policy), [_Runner(tokenizer)], lambda: 0.0)
         found = []
         for part in parts:
             try:
@@ -280,6 +320,41 @@ def session(_: Path) -> Target:
 
     inputs = st.tuples(st.sampled_from(policies), st.sampled_from(["en", "zh"]), texts, cuts, st.booleans())
     return Target(inputs, check)
+
+
+def recogniser(folder: Path) -> Target:
+    """Lines of a recogniser, damaged, whose hypotheses go through agreement: whole words, and no time said twice."""
+    timed = [{"word": f" w{i}", "start": i / 2, "end": i / 2 + 0.5} for i in range(4)]
+    lists = [["good", 0, 400], ["day", 400.5, 900], ["sir", None, None]]
+    sound = st.sampled_from(
+        [
+            {"text": "good day sir", "start": 0.5, "end": 2, "is_final": False},
+            {"text": " w0 w1 w2 w3", "start": 0, "end": 2, "words": timed, "no_speech_prob": 0.1, "id": 1},
+            {"partial": "good da"},
+            {"text": "good day", "result": [{"word": "good", "start": 0.1, "end": 0.4, "conf": 1}]},
+            {"words": lists, "is_final": False, "utterance_id": 3},
+        ]
+    )
+    lines = st.lists(st.tuples(sound, json_changes, st.one_of(st.just([]), mutations)), max_size=6)
+
+    def check(given: Any) -> None:
+        lines, unstable = given
+        agreement, passed, heard = Agreement(unstable), 0, 0
+        for fields, changes, damage in lines:
+            line = mutated(as_file(with_changes(fields, changes)), damage)
+            hypothesis = outcome(partial(read_hypothesis, line))
+            if hypothesis is None:
+                continue
+            step = agreement.take(hypothesis)
+            passed, heard = passed + len(step.words), heard + len(hypothesis.words)
+            assert passed <= heard
+            assert all(word.text.split() == [word.text] for word in step.words)
+            assert all(word.start is None or 0 <= word.start <= word.end for word in step.words)
+            assert hypothesis.final or not agreement.take(hypothesis).words
+        agreement.flush()
+        assert not agreement.pending
+
+    return Target(st.tuples(lines, st.integers(0, 3)), check)
 
 
 INSTANCE = {
@@ -545,10 +620,12 @@ MAKERS: dict[str, Callable[[Path], Target]] = {
         words,
         utf8,
         text_files,
+        subtitles,
         keys,
         sentencepiece,
         byte_level_tokenizer,
         session,
+        recogniser,
         log,
         run_folder,
         training_config,

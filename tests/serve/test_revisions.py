@@ -1,12 +1,14 @@
 """Policies that revise: one event may take back several words and put several in their place."""
 
 import pytest
+from service import events_of
 
 from streamtrans.engine.events import Read, Revise, Write
 from streamtrans.engine.translator import load
 from streamtrans.policies import make_policy
 from streamtrans.serve.captions import Show
 from streamtrans.serve.hosted import Hosted
+from streamtrans.serve.scheduler import Scheduler
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +36,15 @@ def test_lines_of_characters_follow_revisions():
 
 
 def test_what_is_shown_is_what_the_events_say(translator):
-    hosted, show, words = Hosted(translator.session, make_policy("retranslate")), Show("a"), []
+    scheduler = Scheduler(1)
+    hosted, show, words = Hosted(translator, make_policy("retranslate"), scheduler), Show("a"), []
+    scheduler.close()  # the passes are made here
     show.begin(("en", "pt"))
-    for events in hosted.feed("The woman who lives in the big house "):
-        show.note(events)
-        for event in events:
-            if isinstance(event, Write | Revise):
-                words[event.index :] = event.text.split()
+    for event in events_of(hosted.feed("The woman who lives in the big house ")):
+        show.note([event])
+        if isinstance(event, Write | Revise):
+            words[event.index :] = event.text.split()
     assert len(words) > 3
     assert show.snapshot()["lines"][0]["text"] == " ".join(words)
-    (end,) = hosted.reset()
+    (end,) = events_of(hosted.reset())
     assert end.text == " ".join(words), "a reset keeps what was written"

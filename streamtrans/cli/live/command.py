@@ -3,12 +3,21 @@
 import os
 import signal
 import sys
+from contextlib import nullcontext
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streamtrans.cli.live.signals import SignalInbox
-from streamtrans.cli.shared.event_text import Words, Writer, json_line
+from streamtrans.cli.shared.event_text import json_line
+from streamtrans.cli.shared.opening import (
+    ConnectOption,
+    SessionNameOption,
+    TokenOption,
+    opener_here,
+    opener_there,
+)
 from streamtrans.cli.shared.options import (
     AdapterOption,
     CarryOption,
@@ -20,19 +29,20 @@ from streamtrans.cli.shared.options import (
     ToOption,
     takes_policy,
 )
-from streamtrans.cli.shared.stderr import InputWarnings
-from streamtrans.errors import DataError, UsageError
-from streamtrans.models.routes import find_route
-from streamtrans.policies import revises
+from streamtrans.cli.shared.pipe import PauseOption, Pipe, StableWordsOption, words_of
+from streamtrans.cli.shared.subtitles import Subtitles, SubtitlesOption
+from streamtrans.errors import UsageError
+from streamtrans.speech.agreement import UNSTABLE_WORDS, Agreement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from streamtrans.engine.events import Event
     from streamtrans.engine.session import Session
 
-LONGEST_PAUSE = 3600.0
-"""Seconds."""
+
+class InputKind(StrEnum):
+    """The kind of standard input."""
+
+    TEXT = "text"
+    JSONL = "jsonl"
 
 
 @takes_policy
@@ -42,10 +52,16 @@ def live(
     source_language: FromOption = None,
     target_language: ToOption = None,
     adapter: AdapterOption = None,
-    pause: Annotated[
-        float | None, typer.Option("--pause", metavar="SECONDS", help="End the sentence after this much silence.")
-    ] = None,
+    input_kind: Annotated[
+        InputKind, typer.Option("--input", help="text, or a recogniser's hypotheses: a JSON object per line.")
+    ] = InputKind.TEXT,
+    stable_words: StableWordsOption = None,
+    pause: PauseOption = None,
     carry: CarryOption = True,
+    connect: ConnectOption = None,
+    session: SessionNameOption = None,
+    token: TokenOption = None,
+    subtitles: SubtitlesOption = None,
     as_json: JsonOption = False,
     plain: PlainOption = False,
 ) -> None:
@@ -61,35 +77,52 @@ def live(
       streamtrans live --from English --to German
       echo "How are you?" | streamtrans live
       recogniser | streamtrans live --pause 1.5 --json
+      recogniser | streamtrans live --subtitles talk.srt
+      vosk-script | streamtrans live --input jsonl --stable-words 2
+      recogniser | streamtrans live --connect http://127.0.0.1:8484 --session talk
     """
-    if pause is not None and not pause > 0:
-        raise UsageError(f"--pause is {pause:g}; it must be more than 0 seconds")
-    if pause is not None and pause > LONGEST_PAUSE:
-        raise UsageError(f"--pause is {pause:g}; it must be an hour at most, or left out for none")
+    if stable_words is not None and input_kind is InputKind.TEXT:
+        raise UsageError("--stable-words needs --input jsonl; text is never revised")
     if sys.stdin is None:
         raise UsageError("standard input is closed; type into live, or pipe text into it")
 
-    route = find_route(model, adapter, source_language, target_language)
+    wanted = choice, model, adapter, source_language, target_language, carry
+    title, opener = opener_there(connect, session, token, *wanted) if connect else opener_here(*wanted)
 
     def open_session() -> "Session":
-        from streamtrans.engine.chain import load_route
+        opened = opener()
+        if captions:
+            captions.language = opened.settings.target_language or ""
+        return opened
 
-        translator = load_route(route, adapter, carry)
-        return translator.session(choice.policy(translator.default_policy))
+    with Subtitles(subtitles) if subtitles else nullcontext() as captions:
+        if sys.stdin.isatty() and input_kind is InputKind.TEXT:
+            from streamtrans.cli.live.terminal import translate_typing
 
-    if sys.stdin.isatty():
-        from streamtrans.cli.live.terminal import translate_typing
-
-        code = translate_typing(open_session, route.title, pause, as_json, plain)
-    else:
-        code = translate_pipe(open_session(), pause, as_json)
+            code = translate_typing(open_session, title, pause, as_json, plain, captions)
+        else:
+            agreement = Agreement(UNSTABLE_WORDS if stable_words is None else stable_words)
+            recogniser = agreement if input_kind is InputKind.JSONL else None
+            pipe = open_pipe(open_session(), as_json, captions, pause, recogniser)
+            code = translate_pipe(pipe, pause)
     if code:
         raise typer.Exit(code)
 
 
-def translate_pipe(session: "Session", pause: float | None, as_json: bool) -> int:
-    """Feeds standard input to the session as it arrives and prints what happens; gives the exit code."""
-    pipe = _Pipe(session, json_line if as_json else words_of(session))
+def open_pipe(
+    session: "Session", as_json: bool, captions: Subtitles | None, pause: float | None, recogniser: Agreement | None
+) -> Pipe:
+    """The pipe for text, or for the hypotheses of a recogniser."""
+    write = json_line if as_json else words_of(session)
+    if recogniser is None:
+        return Pipe(session, write, captions)
+    from streamtrans.cli.live.recogniser import RecogniserPipe
+
+    return RecogniserPipe(session, write, captions, pause, recogniser)
+
+
+def translate_pipe(pipe: Pipe, pause: float | None) -> int:
+    """Feeds standard input to the pipe as it arrives; gives the exit code."""
     with SignalInbox(signal.SIGINT) as inbox:
         while not inbox.caught:
             if inbox.wait(0, pause if pipe.open else None):
@@ -98,43 +131,6 @@ def translate_pipe(session: "Session", pause: float | None, as_json: bool) -> in
                     break
                 pipe.feed(data, inbox)
             elif not inbox.caught:
-                pipe.end_sentence()
-        pipe.end_sentence()
-        pipe.print(session.finish())
+                pipe.fall_silent()
+        pipe.finish()
         return 130 if inbox.caught else 0
-
-
-def words_of(session: "Session") -> Words:
-    """The writer of plain words that suits a session."""
-    return Words(session.settings.target_language or "", revises(session.policy))
-
-
-class _Pipe:
-    """A session whose events go to standard output; `open` while a sentence is."""
-
-    def __init__(self, session: "Session", write: Writer):
-        self._session, self._write = session, write
-        self._warn = InputWarnings()
-        self.open = False
-
-    def feed(self, data: bytes, inbox: SignalInbox) -> None:
-        """Translates a piece, or as much of it as is done when a signal comes."""
-        self.open = self.open or not data.isspace()
-        try:
-            for event in self._session.events(data):
-                self.print([event])
-                if inbox.caught:
-                    break
-        except DataError:
-            self.end_sentence()
-            raise
-
-    def end_sentence(self) -> None:
-        self.print(self._session.end_sentence())
-        self.open = False
-
-    def print(self, events: "Iterable[Event]") -> None:
-        for event in events:
-            if text := self._write(event):
-                print(text, end="", flush=True)
-        self._warn(self._session)

@@ -10,12 +10,12 @@ from rich.text import Text
 from typing_extensions import override
 
 from streamtrans.cli.live.screen import ERASE_LINE_END, Screen
-from streamtrans.cli.live.view import LiveState, finished_lines, frame
+from streamtrans.cli.live.view import LiveState, finished_lines, frame, warning_lines
 from streamtrans.cli.live.worker import Opened
 from streamtrans.cli.shared.event_text import Words, Writer, between, json_line
 from streamtrans.engine.events import Event
 from streamtrans.policies import Policy, revises
-from streamtrans.policies.registry import settings_of
+from streamtrans.policies.registry import kept_back, settings_of
 
 
 class Display:
@@ -60,6 +60,7 @@ class LiveDisplay(Display):
     @override
     def opened(self, session: Opened) -> None:
         self._state.loading, self._state.status = False, _label(session.policy)
+        self._state.kept_back = kept_back(session.policy)
         self._state.source_language, self._state.target_language = session.source_language, session.target_language
 
     @override
@@ -77,7 +78,7 @@ class LiveDisplay(Display):
 
     @override
     def warn(self, message: str) -> None:
-        self._above.append(Text(f"  {message}", "dim"))
+        self._above += warning_lines(message, self._screen.size[0])
 
     @override
     def refresh(self) -> None:

@@ -31,7 +31,7 @@ _KEYS = {
 
 
 class KeyDecoder:
-    """Decodes bytes as they arrive, cut anywhere; arrow keys and other escape sequences are dropped.
+    """Decodes bytes as they arrive, cut anywhere; arrow keys, keys with Alt and other escape sequences are dropped.
 
     Text that is pasted between bracketed-paste marks is text, except that its line ends are Enter.
     """
@@ -72,8 +72,8 @@ class KeyDecoder:
         """One character more of a sequence: ESC [ … final, ESC O final, or ESC ] … with its terminator."""
         kind = self._sequence[1:2]
         if not kind and character not in "[O]P_^":
-            self._sequence = ""  # Escape, or Alt and a key: the key counts
-            return self._advance(character)
+            self._sequence = character if character == _ESCAPE else ""  # a key with Alt does nothing
+            return None
         self._sequence += character
         if not kind:
             return None

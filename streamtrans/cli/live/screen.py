@@ -45,7 +45,9 @@ class Screen:
         scrolled = self._styled(above).replace("\n", f"{ERASE_LINE_END}\n")
         down = _WRAP_OFF + body.removesuffix("\n").replace("\n", f"{ERASE_LINE_END}\n") + ERASE_LINE_END + _WRAP_ON
         place = (f"\x1b[{back}A" if back else "") + "\r" + (f"\x1b[{column}C" if column else "")
-        update = self._to_top() + scrolled + down + _ERASE_BELOW + place
+        # A terminal that has wrapped a row forgets it only when the whole row is erased; else it joins it with the next
+        top = self._to_top() + ("" if self._drawn else _ERASE_BELOW)
+        update = top + scrolled + down + _ERASE_BELOW + place
         self._write(_BEGIN_UPDATE, _HIDE_CURSOR, update, _SHOW_CURSOR, _END_UPDATE)
         columns = self.size[0] + 1
         self._widths = [min(text.cell_len, columns) for text in frame.lines]

@@ -14,6 +14,7 @@ from streamtrans.cli.live.display import Display, choose_display, knows_sequence
 from streamtrans.cli.live.keys import Key, KeyDecoder, Stroke
 from streamtrans.cli.live.signals import SignalInbox, have_usual_effect
 from streamtrans.cli.live.worker import Message, Opened, Task, Warned, Worker
+from streamtrans.cli.shared.subtitles import Subtitles
 from streamtrans.engine.events import Done, End, Write
 from streamtrans.text.words import is_unspaced
 
@@ -71,7 +72,13 @@ class Typing:
     """
 
     def __init__(
-        self, terminal: RawTerminal, inbox: SignalInbox, display: Display, worker: Worker, pause: float | None
+        self,
+        terminal: RawTerminal,
+        inbox: SignalInbox,
+        display: Display,
+        worker: Worker,
+        pause: float | None,
+        captions: Subtitles | None = None,
     ):
         self._terminal, self._inbox, self._display, self._worker = terminal, inbox, display, worker
         self._keys = KeyDecoder()
@@ -80,6 +87,7 @@ class Typing:
         self._finishing = self._done = False
         self._pause, self._last_key, self._sentence_open = pause, 0.0, False
         self._interrupted = False
+        self._captions = captions
 
     def run(self) -> int:
         """Until Ctrl-D, or Ctrl-C; gives the exit code."""
@@ -189,20 +197,29 @@ class Typing:
             self._sentence_open = open_before and not isinstance(message, End)
             self._done = isinstance(message, Done)
             self._display.event(message, self._unsent)
+            if self._captions:
+                self._captions(message)
 
 
 def translate_typing(
-    open_session: "Callable[[], Session]", model: str, pause: float | None, as_json: bool, plain: bool
+    open_session: "Callable[[], Session]",
+    model: str,
+    pause: float | None,
+    as_json: bool,
+    plain: bool,
+    captions: Subtitles | None = None,
 ) -> int:
     """Translates typed text until Ctrl-D or Ctrl-C; gives the exit code."""
     display = choose_display(model, as_json, plain)
+    if captions:
+        captions.warn = display.warn
     terminal = RawTerminal(marks=knows_sequences(plain))
     signals = (signal.SIGINT, signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH)
     try:
         with terminal, SignalInbox(*signals, fatal=lambda _: terminal.leave_in_a_hurry()) as inbox:
             worker = Worker(open_session, inbox.notify)
             try:
-                return Typing(terminal, inbox, display, worker, pause).run()
+                return Typing(terminal, inbox, display, worker, pause, captions).run()
             finally:
                 worker.stop()
     except KeyboardInterrupt:

@@ -33,8 +33,8 @@ class Sentence:
 class LiveState:
     """The sentence being typed: words read, text that is not read yet, words written.
 
-    silence: words read since a word was written. `untouched` until the first key: so long, the status line tells what
-    to do.
+    covered: source words that what is written stands for. kept_back: by the policy, see `kept_back`. `untouched` until
+    the first key: so long, the status line tells what to do.
     """
 
     status: str = ""
@@ -45,12 +45,17 @@ class LiveState:
     read: list[str] = field(default_factory=list)
     unread: str = ""
     target: list[str] = field(default_factory=list)
-    silence: int = 0
+    covered: int = 0
+    kept_back: int = 0
 
     @property
     def lag(self) -> int:
-        """Source words read beyond target words written; whatever was read since the last of these is untranslated."""
-        return max(self.silence, len(self.read) - len(self.target))
+        """Source words read that nothing written stands for yet, by the delays of the policy.
+
+        A word that was written when d source words had been read stands for none beyond d, less the words that the
+        policy keeps back on purpose. Numbers of words are not compared: languages differ in how many they need.
+        """
+        return len(self.read) - self.covered
 
     def type(self, text: str) -> None:
         """Text was typed."""
@@ -65,21 +70,23 @@ class LiveState:
         """Something happened; gives the sentence if that completed it."""
         if isinstance(event, Read):
             self.read.append(event.text)
-            self.silence += 1
             self.unread = self.unread.lstrip().removeprefix(event.text.lstrip())
         elif isinstance(event, Write):
             self.target.append(event.text)
-            self.silence = 0
+            self._cover(event.delay)
         elif isinstance(event, Revise):
-            self.silence = 0
+            self._cover(event.delay)
             self.target[event.index :] = stream_units(event.text, self.target_language)
         elif isinstance(event, End):
             read, target = self.read[: event.delay], join(self.target, self.target_language)
             finished = Sentence(join(read, self.source_language).strip(), target)
             self.read, self.target, self.unread = self.read[event.delay :], [], self.unread.lstrip()
-            self.silence = len(self.read)
+            self.covered = 0
             return finished
         return None
+
+    def _cover(self, delay: int) -> None:
+        self.covered = max(self.covered, delay - self.kept_back)
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,11 @@ def frame(state: LiveState, width: int, height: int) -> Frame:
     status = Text(_INDENT + _status(state, width - len(_INDENT)), _QUIET)
     cursor = (len(source) - 1, min(source[-1].cell_len, width - 1))
     return Frame([*source, *target, status], cursor)
+
+
+def warning_lines(message: str, width: int) -> list[Text]:
+    """A warning as it stays in the scrollback."""
+    return _wrapped(Text(message, _QUIET), _INDENT, max(width, 8))
 
 
 def finished_lines(sentence: Sentence, width: int) -> list[Text]:

@@ -104,7 +104,7 @@ def score(
         from streamtrans.cli.shared.line_run import Pacing
 
         files = [source, *(references or [])] if source else []
-        pacing = Pacing(batch_size, sequential, _clock(word_ms, sequential))
+        pacing = Pacing(batch_size, sequential, _clock(word_ms, batch_size, sequential))
         trial = Trial(files, limit, route, adapter, carry, pacing)
         policies = _policies(choice, sweep, trial.translator.default_policy)
         scored = trial.runs(policies, save_log, resume, quality, shown=not plain)
@@ -136,8 +136,10 @@ def _check(
         raise UsageError("COMET is not installed: pip install unbabel-comet, or score without it")
 
 
-def _clock(word_ms: float | None, sequential: bool) -> float:
+def _clock(word_ms: float | None, batch_size: int | None, sequential: bool) -> float:
     """Milliseconds per source word; only one sentence at a time has times."""
     if word_ms is not None and not sequential:
         raise UsageError("--word-ms is the clock of --sequential; batches have no times")
+    if batch_size is not None and sequential:
+        raise UsageError("--batch-size is for batches; --sequential scores one sentence at a time")
     return WORD_MS if word_ms is None else word_ms

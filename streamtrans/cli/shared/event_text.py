@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 
-from streamtrans.engine.events import End, Event, Revise, Write
+from streamtrans.engine.events import End, Event, Read, Revise, Write
 from streamtrans.text.words import is_unspaced
 
 Writer = Callable[[Event], str]
@@ -32,6 +32,14 @@ class Words:
         if isinstance(event, Write) and not self._revises:
             return (self._gap if event.index else "") + event.text
         return ""
+
+
+class Spoken:
+    """The words that were heard, translated ones in brackets between them; then the translation on a line."""
+
+    def __call__(self, event: Event) -> str:
+        """The text to append."""
+        return f"{event.text} " if isinstance(event, Read) else between(event)
 
 
 def between(event: Event) -> str:

@@ -21,6 +21,7 @@ from streamtrans.serve.connection import Connection, Vanished, connected
 from streamtrans.serve.hall import Hall, new_name
 from streamtrans.serve.hosted import Hosted
 from streamtrans.serve.messages import ServiceError, Wanted, as_service_error
+from streamtrans.serve.scheduler import Work
 from streamtrans.text.words import join, units
 
 VERSION = 1
@@ -118,7 +119,7 @@ class _Dictation:
         finally:
             reader.cancel()
             with suppress(StreamtransError):
-                self._note(await self._hall.run(self._hosted.finish))
+                await self._do(self._hosted.finish())
             self._show.pause()
 
     async def _read_on(self, updates: "asyncio.Queue[_Found]") -> None:
@@ -161,26 +162,30 @@ class _Dictation:
         self._hall.check_words(len(update.words))
         if update.utterance_id != self._utterance:
             await self._begin(update.utterance_id)
-        for text, start_ms, end_ms in update.words[self._fed :]:
-            self._note(await self._hall.run(lambda word=(text, start_ms, end_ms): self._feed(*word)))  # type: ignore[misc]
+        for word in update.words[self._fed :]:
+            await self._do(self._reading(*word))
         self._fed = max(self._fed, len(update.words))
         if update.is_final:
-            self._note(await self._hall.run(self._hosted.end_sentence))
+            await self._do(self._hosted.end_sentence())
         await self._tell(update)
         if update.is_final:
             self._utterance, self._accepted = None, ""
 
     async def _begin(self, utterance: int | str) -> None:
         """Another utterance; the one before is over, told or not."""
-        self._note(await self._hall.run(self._hosted.end_sentence))
+        await self._do(self._hosted.end_sentence())
         if self._utterance is not None:
             self._accepted = ""
         self._utterance, self._fed, self._written, self._told, self._covered = utterance, 0, [], self._accepted, 0
 
-    def _feed(self, text: str, start_ms: float | None, end_ms: float | None) -> list[Event]:
+    def _reading(self, text: str, start_ms: float | None, end_ms: float | None) -> Work:
         if start_ms is None or end_ms is None:
-            return [event for events in self._hosted.feed(f"{text} ") for event in events]
-        return [event for events in self._hosted.hear([(text, start_ms, end_ms)]) for event in events]
+            return self._hosted.feed(f"{text} ")
+        return self._hosted.hear([(text, start_ms, end_ms)])
+
+    async def _do(self, work: Work) -> None:
+        async for events in self._hall.events(self._hosted, work):
+            self._note(events)
 
     def _note(self, events: list[Event]) -> None:
         self._show.note(events)

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
 
 from starlette.websockets import WebSocket
 
@@ -125,10 +126,13 @@ class _Talk:
         try:
             if isinstance(message, ServiceError | Vanished):
                 raise message
-            async for events in self._events(message):
-                await self._tell(events)
+            async with aclosing(self._events(message)) as found:
+                async for events in found:
+                    await self._tell(events)
             if isinstance(message, ChangePolicy):
                 await self._connection.send({"type": "policy", "policy": description_of(self._hosted.policy)})
+            if not isinstance(message, Open) and message.id is not None:
+                await self._connection.send({"type": "ack", "id": message.id})
         except ServiceError as error:
             self._mistakes += 1
             if error.fatal:
@@ -157,25 +161,29 @@ class _Talk:
             message.cancel()
             drained.cancel()
 
-    async def _events(self, message: Incoming) -> AsyncIterator[list[Event]]:
+    async def _events(self, message: Incoming) -> AsyncGenerator[list[Event]]:
         """The events of a message."""
-        hosted, hall = self._hosted, self._hall
+        hosted = self._hosted
         match message:
             case Feed():
-                async for events in hall.each(hosted.feed(message.text)):
-                    yield events
+                work = hosted.feed(message.text)
             case Hear():
-                async for events in hall.each(hosted.hear(message.words)):
-                    yield events
+                work = hosted.hear(message.words)
             case EndSentence():
-                yield await hall.run(hosted.end_sentence)
+                work = hosted.end_sentence()
             case Reset():
-                yield await hall.run(hosted.reset)
+                work = hosted.reset()
+            case Finish():
+                work = hosted.finish()
             case ChangePolicy():
                 policy = policy_of(message.policy, self._default)
-                await hall.run(lambda: self._follow(policy))
+                await self._hall.run(lambda: self._follow(policy))
+                return
             case Open():
                 raise ServiceError("wrong_order", "the session is open already; one connection has one session")
+        async with aclosing(self._hall.events(hosted, work)) as found:
+            async for events in found:
+                yield events
 
     def _follow(self, policy: Policy) -> None:
         try:
@@ -192,7 +200,8 @@ class _Talk:
     async def _end(self) -> None:
         """Translates what was read, for those who watch even if the client has gone."""
         try:
-            await self._tell(await self._hall.run(self._hosted.finish))
+            async for events in self._hall.events(self._hosted, self._hosted.finish()):
+                await self._tell(events)
         except (Vanished, StreamtransError):
             pass
         finally:

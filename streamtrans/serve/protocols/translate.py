@@ -1,7 +1,7 @@
 """`POST /v1/translate`: a text in, its events as they happen (server-sent events), or its translation as JSON."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 
 from pydantic import ValidationError
@@ -52,16 +52,16 @@ async def _wanted(request: Request, hall: Hall) -> Text:
     return wanted
 
 
-async def _events(hall: Hall, hosted: Hosted, text: str) -> AsyncIterator[Event]:
-    async for events in hall.each(hosted.feed(text)):
-        for event in events:
-            yield event
-    for event in await hall.run(hosted.finish):
-        yield event
+async def _events(hall: Hall, hosted: Hosted, text: str) -> AsyncGenerator[Event]:
+    for work in (hosted.feed(text), hosted.finish()):
+        async with aclosing(hall.events(hosted, work)) as found:
+            async for events in found:
+                for event in events:
+                    yield event
 
 
-async def _sent(events: AsyncIterator[Event], stack: AsyncExitStack) -> AsyncIterator[str]:
+async def _sent(events: AsyncGenerator[Event], stack: AsyncExitStack) -> AsyncIterator[str]:
     """The events as a browser's `EventSource` reads them; the room is kept until the last one."""
-    async with stack, aclosing(events) as open_events:  # type: ignore[type-var]
+    async with stack, aclosing(events) as open_events:
         async for event in open_events:
             yield f"event: {event.type}\ndata: {json.dumps(event.as_dict(), ensure_ascii=False)}\n\n"

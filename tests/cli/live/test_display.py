@@ -36,3 +36,10 @@ def test_the_live_view_keeps_a_warning_above():
     display.refresh()
     display.refresh()
     assert screen.above == [["  too long"], []]
+
+
+def test_a_warning_wraps_between_words():
+    display = LiveDisplay(screen := FakeScreen(), "en-pt")
+    display.warn("words in a script that the source language does not use were copied")
+    display.refresh()
+    assert screen.above == [["  words in a script that the source", "  language does not use were copied"]]

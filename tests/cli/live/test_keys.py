@@ -44,8 +44,9 @@ def test_the_escape_key_swallows_nothing_if_the_next_key_comes_later():
     assert keys.feed(b"[A") == ["[", "A"]
 
 
-def test_alt_and_a_letter_is_the_letter():
-    assert decode(b"\x1bx\x1b\x7f") == ["x", Key.BACKSPACE]
+def test_a_key_with_alt_types_nothing():
+    assert decode(b"a\x1bx\x1b\x7f\x1b\xc3\xa9\x1b\rb") == ["a", "b"]
+    assert decode(b"a\x1b\x1b[Ab") == ["a", "b"]  # Alt and an arrow
 
 
 def test_pasted_text_is_text():

@@ -4,6 +4,8 @@ from hypothesis import strategies as st
 
 from streamtrans.cli.live.view import LiveState, Sentence, finished_lines, frame
 from streamtrans.engine.events import Done, End, Read, Revise, Write
+from streamtrans.policies import WaitK
+from streamtrans.policies.registry import kept_back
 
 
 def state(read: str = "", unread: str = "", target: str = "", **more) -> LiveState:
@@ -20,6 +22,7 @@ LONG = state(
     "I would like to book a table for two people tomorrow evening, and then we",
     "wo",
     "Eu gostaria de reservar uma mesa para duas pessoas amanhã à noite, e",
+    covered=13,
 )
 
 
@@ -63,18 +66,42 @@ def test_while_the_model_loads_typed_text_is_unread():
 
 
 @pytest.mark.parametrize(
-    ("read", "target", "said"), [("a b c", "", "3 words"), ("a b", "x", "1 word"), ("a", "x y", "0 words")]
+    ("read", "covered", "said"), [("a b c", 0, "3 words"), ("a b", 1, "1 word"), ("a", 1, "0 words")]
 )
-def test_the_lag_in_words(read, target, said):
-    assert drawn(state(read, "", target), 60)[-1] == f"  {said} behind · wait-k 3"
+def test_the_lag_in_words(read, covered, said):
+    assert drawn(state(read, "", covered=covered), 60)[-1] == f"  {said} behind · wait-k 3"
 
 
 def test_words_without_a_translation_are_behind_however_many_were_written():
-    live = state("a b", "", "v w x y z")
+    live = state("a b", "", "v w x y z", covered=2)
     for index, word in enumerate("cde", 2):
         live.apply(Read(0, index, word, index + 1, 0.0))
     assert live.lag == 3
     live.apply(Write(0, 5, "v", 5, 0.0))
+    assert live.lag == 0
+
+
+def test_fewer_target_words_are_not_behind():
+    live = state("I would like to", "", "")
+    live.apply(Write(0, 0, "Gostaria", 4, 0.0))
+    assert live.lag == 0
+
+
+def test_a_policy_that_keeps_words_back_is_behind_by_these():
+    live = state("a b c", kept_back=kept_back(WaitK(3)))
+    for index, word in enumerate("xyz"):
+        live.apply(Write(0, index, word, 3 + index, 0.0))
+        assert live.lag == 2
+        live.apply(Read(0, 3 + index, "d", 4 + index, 0.0))
+    assert live.lag == 3
+    live.apply(Write(0, 3, "catching up", 6, 0.0))
+    live.apply(Write(0, 4, "again", 6, 0.0))
+    assert live.lag == 2  # target words beyond the source words do not stand for words not yet said
+
+
+def test_a_late_revision_never_takes_covered_words_back():
+    live = state("a b", "", "x", covered=2, kept_back=1)
+    live.apply(Revise(0, 0, "y", 2, 0.0))
     assert live.lag == 0
 
 

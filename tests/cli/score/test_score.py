@@ -217,6 +217,7 @@ def test_the_language_of_logs(here):
         (["--from-log", "missing"], 1, "missing"),
         (["--from-log", "s.en"], 1, "s.en:1: not JSON"),
         (["s.en", "r.pt", "--word-ms", "0", "--sequential"], 2, "must be above 0"),
+        (["s.en", "r.pt", "--batch-size", "4", "--sequential"], 2, "--sequential scores one sentence at a time"),
         (["s.en", "r.pt", "--plot", "curve.doc"], 2, ".svg, .png or .html"),
     ],
 )

@@ -1,16 +1,14 @@
-"""`streamtrans translate`: a file with a sentence per line, translated line by line."""
+"""`streamtrans translate`: a file with a sentence per line, or a file of captions."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streamtrans.cli.shared.event_text import json_line
+from streamtrans.captions.writing import caption_kind, require_kind
 from streamtrans.cli.shared.options import (
     AdapterOption,
     BatchSizeOption,
@@ -26,9 +24,12 @@ from streamtrans.cli.shared.options import (
     ToOption,
     takes_policy,
 )
-from streamtrans.engine.events import End, Event
+from streamtrans.cli.shared.subtitles import Subtitles, SubtitlesOption
+from streamtrans.cli.translate.output import opened
+from streamtrans.cli.translate.pace import SteadyPace
+from streamtrans.cli.translate.sources import CaptionFile, Source, TextFile
 from streamtrans.errors import UsageError
-from streamtrans.files import Lines, count_lines, refuse_input
+from streamtrans.files import refuse_input
 from streamtrans.models.routes import find_route
 
 if TYPE_CHECKING:
@@ -38,7 +39,10 @@ if TYPE_CHECKING:
 @takes_policy
 def translate(
     choice: PolicyChoice,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Sentences, one a line; - is standard input.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="Sentences, one a line, or .srt, .vtt; - is standard input."),
+    ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="OUT", help="Write here, not to standard output.")
     ] = None,
@@ -50,6 +54,7 @@ def translate(
     resume: ResumeOption = False,
     limit: LimitOption = None,
     carry: CarryOption = True,
+    subtitles: SubtitlesOption = None,
     batch_size: BatchSizeOption = None,
     as_json: JsonOption = False,
     plain: PlainOption = False,
@@ -58,13 +63,14 @@ def translate(
 
     The output has as many lines; empty ones stay empty. It is written as it goes: an interrupted run keeps what it has.
     Lines are read in blocks, from standard input too: use `streamtrans live` for text that is still coming. Several
-    machines share the work under mlx.launch.
+    machines share the work under mlx.launch. Captions are translated as sentences and cut again; OUT is .srt or .vtt.
 
     \b
     Examples:
       streamtrans translate talk.en -o talk.pt
       streamtrans translate talk.en -o talk.pt --wait-k 5 --save-log runs/talk
       streamtrans translate - < talk.en > talk.pt
+      streamtrans translate talk.srt -o talk.pt.srt
       streamtrans translate talk.es --from es --to ru -o talk.ru
       mlx.launch -n 2 -- streamtrans translate talk.en -o talk.pt
     """
@@ -77,23 +83,38 @@ def translate(
     ranks = Ranks.launched()
     ranks.stop_together()
     _check(file, output, resume, as_json, ranks.size)
-    lines = Lines(file, limit)
+    _check_captions(file, output, subtitles, resume, as_json)
+    source: Source = CaptionFile(file, output, limit) if caption_kind(file) else TextFile(file, limit, as_json)
     route = find_route(model, adapter, source_language, target_language)
     translator = load_route(route, adapter, carry)
     policy = choice.policy(translator.default_policy)
     shown = not plain and (output is not None or not sys.stdout.isatty())
-    folder = RunFolder(save_log) if save_log else None
-    name = save_log.resolve().name if save_log else "translating"
+    folder, name = (RunFolder(save_log), save_log.resolve().name) if save_log else (None, "translating")
     run = LineRun(translator, policy, ranks, name, Pacing(batch_size), folder, shown)
     configuration = model_record(route, adapter) | {"source": str(file), "carry": carry} if folder else {}
     done = ranks.from_leader(lambda: _begin(run, configuration, output if resume else None))
-    with _opened(output if ranks.leads else None, resume) as write:
-        for number, events in run.translate(islice(iter(lines), done, None), done, count_lines(file, limit)):
-            write(_json_lines(number, events) if as_json else _text(events) + "\n")
+    _translate(run, source, output, subtitles, done)
     if folder and ranks.leads:
         run.finish()
-    if lines.error:
-        raise lines.error
+    if source.error:
+        raise source.error
+
+
+def _translate(run: "LineRun", source: Source, output: Path | None, subtitles: Path | None, done: int) -> None:
+    """Translates what is not `done`, and writes it as it goes; rank 0 writes."""
+    leads, settings, pace = run.ranks.leads, run.translator.settings, SteadyPace()
+    lines, count = source.lines(settings)
+    with (
+        Subtitles(subtitles, settings.target_language or "") if subtitles and leads else nullcontext() as captions,
+        opened(output if leads else None, append=done > 0) as write,
+    ):
+        try:
+            for number, events in run.translate(islice(lines, done, None), done, count):
+                write(source.rendered(number, events))
+                if captions:
+                    captions.take(pace.timed(number, events))
+        finally:
+            write(source.rest() if leads else "")
 
 
 def _check(file: Path, output: Path | None, resume: bool, as_json: bool, ranks: int) -> None:
@@ -106,6 +127,22 @@ def _check(file: Path, output: Path | None, resume: bool, as_json: bool, ranks: 
         raise UsageError("standard input cannot be split over several ranks; give a file that all of them can read")
     if output:
         refuse_input(output, file)
+
+
+def _check_captions(file: Path, output: Path | None, subtitles: Path | None, resume: bool, as_json: bool) -> None:
+    """The same, for captions that go in or out."""
+    if caption_kind(file):
+        for option, given in {"--resume": resume, "--json": as_json, "--subtitles": subtitles}.items():
+            if given:
+                raise UsageError(f"{option} does not go with a file of captions; name its translation with -o OUT")
+        if output:
+            require_kind(output, f"the captions of {file.name} are written as")
+    elif output and caption_kind(output):
+        raise UsageError(f"{file} is no file of captions; to write some, use --subtitles {output}")
+    if subtitles and resume:
+        raise UsageError("--subtitles writes a file anew; it does not go with --resume")
+    if subtitles:
+        refuse_input(subtitles, file)
 
 
 def _begin(run: "LineRun", configuration: dict[str, Any], resumed: Path | None) -> int:
@@ -129,47 +166,3 @@ def _begin(run: "LineRun", configuration: dict[str, Any], resumed: Path | None) 
         done = run.begin(configuration, resume=True, most=most) if run.folder else most
         file.truncate(sum(map(len, whole[:done])))
     return done
-
-
-@contextmanager
-def _opened(output: Path | None, append: bool) -> Iterator[Callable[[str], None]]:
-    """Yields the function that writes to the output file, or to standard output; an OSError of it names the file."""
-    if output is None:
-        yield _write_to_standard_output
-        return
-    file = output.open("a" if append else "w", encoding="utf-8", newline="\n")
-
-    def write(text: str) -> None:
-        with _named(output):
-            file.write(text)
-            file.flush()
-
-    try:
-        yield write
-    finally:
-        with _named(output):  # what could not be written is tried again
-            file.close()
-
-
-@contextmanager
-def _named(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        error.filename = str(file)
-        raise
-
-
-def _write_to_standard_output(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
-
-
-def _text(events: list[Event]) -> str:
-    return events[-1].text if events else ""
-
-
-def _json_lines(number: int, events: list[Event]) -> str:
-    """The events of a line with its number in the file as their sentence; an empty line has its end alone."""
-    events = [replace(event, sentence=number) for event in events] or [End(number, 0, "", 0, None)]
-    return "".join(map(json_line, events))
