@@ -2,7 +2,7 @@
 
 import { isUnspaced, join } from "./transcript.js";
 
-const SHOWN_UNREAD = 240; // characters of a long paste that are shown before they are read
+const SHOWN_UNREAD = 80; // characters of a long paste that are shown before they are read
 
 /** Words as elements at the end of a paragraph; `update` adds, changes and removes what differs. */
 class Words {
