@@ -41,7 +41,8 @@ class Connection:
         """Sends a message; Vanished if the client has gone, or leaves it unread for too long."""
         text = json.dumps(message, ensure_ascii=False)
         try:
-            await asyncio.wait_for(self.socket.send_text(text), self.hall.limits.send_seconds)
+            async with asyncio.timeout(self.hall.limits.send_seconds):
+                await self.socket.send_text(text)
         except (WebSocketDisconnect, RuntimeError, OSError, TimeoutError) as error:
             raise Vanished from error
 

@@ -91,7 +91,7 @@ class _Talk:
 
     async def run(self) -> None:
         """Answers messages until the end, and translates what was read, whatever happens."""
-        reader = asyncio.create_task(self._read_on())
+        helpers = [asyncio.create_task(self._read_on()), asyncio.create_task(self._await_draining())]
         try:
             async with asyncio.timeout(self._limits.session_seconds):
                 while await self._answer_next():
@@ -99,7 +99,8 @@ class _Talk:
         except TimeoutError as error:
             raise ServiceError("session_length", "the session has lasted for as long as it may") from error
         finally:
-            reader.cancel()
+            for helper in helpers:
+                helper.cancel()
             await self._end()
 
     async def _read_on(self) -> None:
@@ -113,6 +114,12 @@ class _Talk:
             await self._waiting.put((time.monotonic(), found))
             if isinstance(found, Vanished):
                 return
+
+    async def _await_draining(self) -> None:
+        """Has the session end, after the messages that wait, when the server stops."""
+        await self._hall.draining.wait()
+        error = ServiceError("draining", "the server stops; what was read has been translated", fatal=True)
+        await self._waiting.put((time.monotonic(), error))
 
     def _checked(self, message: Incoming) -> Incoming:
         """The message; ServiceError `too_large` if it has too many words."""
@@ -144,22 +151,12 @@ class _Talk:
         return not isinstance(message, Finish)
 
     async def _next(self) -> tuple[float, Incoming | ServiceError | Vanished]:
-        """The next message; ServiceError `draining` when the server stops, `idle` when none comes."""
-        if not self._waiting.empty():
-            return self._waiting.get_nowait()
-        message = asyncio.ensure_future(self._waiting.get())
-        drained = asyncio.ensure_future(self._hall.draining.wait())
+        """The next message; ServiceError `idle` when none comes."""
         try:
-            timeout = self._limits.idle_seconds
-            await asyncio.wait({message, drained}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-            if message.done():
-                return message.result()
-            if drained.done():
-                raise ServiceError("draining", "the server stops; what was read has been translated", fatal=True)
-            raise ServiceError("idle", f"nothing came for {timeout:g} s", fatal=True)
-        finally:
-            message.cancel()
-            drained.cancel()
+            async with asyncio.timeout(self._limits.idle_seconds):
+                return await self._waiting.get()
+        except TimeoutError as error:
+            raise ServiceError("idle", f"nothing came for {self._limits.idle_seconds:g} s", fatal=True) from error
 
     async def _events(self, message: Incoming) -> AsyncGenerator[list[Event]]:
         """The events of a message."""
