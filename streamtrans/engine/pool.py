@@ -6,26 +6,15 @@ import numpy as np
 
 from streamtrans.engine.instruments import Instrument
 from streamtrans.engine.passes import Forward, Prediction
-from streamtrans.engine.single import kinds_of, predict
-from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder, GatheredRecorder
+from streamtrans.engine.single import predict, prepare
+from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder, RaggedRecorder
 from streamtrans.models.qwen2_streaming.masks import SOURCE
 from streamtrans.models.qwen2_streaming.model import Model
 from streamtrans.models.qwen2_streaming.ragged import NewTokens, hidden_of
-from streamtrans.models.qwen2_streaming.slots import Slot, Slots, columns_of
+from streamtrans.models.qwen2_streaming.streaming_cache import DualStreamingCache
 from streamtrans.runtime import blas_threads, mx
 
-
-class Memory:
-    """A slot, from the first pass on: only the thread that makes the passes may touch the slots."""
-
-    def __init__(self) -> None:
-        self._slot: Slot | None = None
-
-    def place(self, slots: Slots) -> Slot:
-        """The slot."""
-        if self._slot is None:
-            self._slot = slots.open()
-        return self._slot
+Memory = list[DualStreamingCache]
 
 
 class Qwen2Pool:
@@ -34,30 +23,32 @@ class Qwen2Pool:
     def __init__(self, model: Model, instrument: Instrument | None = None):
         """instrument: finds the evidence that requests ask for."""
         self._model, self._instrument = model, instrument
-        self._slots = Slots(len(model.layers))
 
     def memory(self) -> Memory:
-        """The memory of a new stream."""
-        return Memory()
+        """The memory of a new stream, one cache per layer."""
+        return self._model.make_cache()
 
     def answer(self, memories: Sequence[Memory], requests: Sequence[Forward]) -> list[Prediction]:
         """The predictions for one request of each stream."""
-        places = [memory.place(self._slots) for memory in memories]
-        for slot, request in zip(places, requests, strict=True):
-            if request.fresh:
-                self._slots.forget(slot)
-            self._slots.take_back(slot, request.take_back)
+        rows = max(request.rows for request in requests)
+        recorded = bool(self._instrument and self._instrument.heads) and any(r.evidence for r in requests)
         streams = [
-            NewTokens(request.source + request.target, kinds_of(request), slot)
-            for slot, request in zip(places, requests, strict=True)
+            self._new_tokens(memory, request, rows if recorded else 0)
+            for memory, request in zip(memories, requests, strict=True)
         ]
-        lengths, rows = [len(stream.ids) for stream in streams], max(request.rows for request in requests)
-        heads = self._instrument.heads if self._instrument and any(r.evidence for r in requests) else ()
+        recorder = RaggedRecorder([s.recorder for s in streams if s.recorder], rows) if recorded else None
         with blas_threads(1):
-            recorder = AttentionRecorder(heads, None, rows) if heads else None
-            hidden = hidden_of(self._model, self._slots, streams, recorder)[_last_rows(lengths, rows)]
-            found = GatheredRecorder(recorder, *columns_of(self._slots, places, SOURCE), rows) if recorder else None
-            return predict(requests, hidden, self._model.head(hidden), self._instrument, found)
+            hidden = hidden_of(self._model, streams)[_last_rows([len(s.ids) for s in streams], rows)]
+            return predict(requests, hidden, self._model.head(hidden), self._instrument, recorder)
+
+    def _new_tokens(self, memory: Memory, request: Forward, recorded_rows: int) -> NewTokens:
+        tokens, kinds = prepare(memory, request)
+        recorder = None
+        if recorded_rows and self._instrument:
+            columns = np.flatnonzero(np.concatenate([memory[0].kinds, kinds]) == SOURCE)
+            rows = min(recorded_rows, len(tokens))
+            recorder = AttentionRecorder(self._instrument.heads, columns, rows, [len(columns)])
+        return NewTokens(tokens, kinds, memory, recorder)
 
 
 def _last_rows(lengths: Sequence[int], rows: int) -> mx.array:

@@ -43,12 +43,8 @@ def prepare(memory: Sequence[DualStreamingCache], request: Forward) -> tuple[lis
         if request.fresh:
             layer.reset()
         layer.trim(request.take_back)
-    return request.source + request.target, kinds_of(request)
-
-
-def kinds_of(request: Forward) -> np.ndarray:
-    """The kinds of a request's tokens, uint8 (L,)."""
-    return np.array([SOURCE] * len(request.source) + [TARGET] * len(request.target), np.uint8)
+    kinds = np.array([SOURCE] * len(request.source) + [TARGET] * len(request.target), np.uint8)
+    return request.source + request.target, kinds
 
 
 def predict(

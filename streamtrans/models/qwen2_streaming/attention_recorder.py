@@ -27,12 +27,11 @@ class AttentionRecorder(Recorded):
     Fast attention never has its weights as such, so those of the chosen heads and tokens are computed once more.
     """
 
-    def __init__(self, heads: Heads, columns: np.ndarray | None, rows: int = 1, read: Sequence[int] = ()):
-        """heads: record their attention. columns: entries of interest, (S,), or all. rows: number R of last tokens.
+    def __init__(self, heads: Heads, columns: np.ndarray, rows: int = 1, read: Sequence[int] = ()):
+        """heads: record their attention. columns: entries of interest, (S,). rows: number R of last tokens.
         read: number of columns, from the first, that each batch row sees, (B,); for the reader of the weights.
         """
-        self._heads, self._rows, self.read = heads, rows, list(read)
-        self._columns = None if columns is None else mx.array(columns)
+        self._heads, self._columns, self._rows, self.read = heads, mx.array(columns), rows, list(read)
         self._layer = 0
         self._found: list[mx.array] = []
 
@@ -51,8 +50,7 @@ class AttentionRecorder(Recorded):
         if mask is not None:
             seen = mask[:, :, -self._rows :]  # of the copies a mask may hold for its groups, the last ones
             scores = mx.where(seen, scores, -mx.inf) if seen.dtype == mx.bool_ else scores + seen
-        weights = mx.softmax(scores.astype(mx.float32), axis=-1)
-        self._found.append(weights if self._columns is None else weights[..., self._columns])
+        self._found.append(mx.softmax(scores.astype(mx.float32), axis=-1)[..., self._columns])
 
     @property
     def weights(self) -> mx.array:
@@ -68,21 +66,23 @@ class AttentionRecorder(Recorded):
         return [count for count in self.read for _ in range(self._rows)]
 
 
-class GatheredRecorder(Recorded):
-    """Attention to columns that differ from row to row, out of a recorder of all columns."""
+class RaggedRecorder(Recorded):
+    """Attention of B streams, recorded by a recorder each, of fewer tokens than R and columns than S too."""
 
-    def __init__(self, recorder: AttentionRecorder, columns: np.ndarray, read: Sequence[int], rows: int):
-        """columns: (B, S) of each batch row. read: as in `AttentionRecorder`. rows: R."""
-        self._recorder, self._columns, self._read, self._rows = recorder, mx.array(columns), list(read), rows
+    def __init__(self, recorders: Sequence[AttentionRecorder], rows: int):
+        """rows: R."""
+        self._recorders, self._rows = recorders, rows
 
     def by_row(self) -> mx.array:
-        """The weights with the tokens of all batch rows one after the other, (B·R, heads, S)."""
-        columns = self._columns[:, None, None]
-        return mx.take_along_axis(self._recorder.weights, columns, axis=3).swapaxes(1, 2).flatten(0, 1)
+        """The weights, 0 where a stream has no column; its missing rows are zeros before the others."""
+        found = [recorder.weights for recorder in self._recorders]  # each (1, heads, at most R, own columns)
+        columns = max(weights.shape[3] for weights in found)
+        padded = [mx.pad(w, [(0, 0), (0, 0), (self._rows - w.shape[2], 0), (0, columns - w.shape[3])]) for w in found]
+        return mx.concatenate(padded).swapaxes(1, 2).flatten(0, 1)
 
     def read_by_row(self) -> list[int]:
-        """The number of columns that each of these sees, (B·R,)."""
-        return [count for count in self._read for _ in range(self._rows)]
+        """The source tokens that each stream has read, (B·R,)."""
+        return [recorder.read[0] for recorder in self._recorders for _ in range(self._rows)]
 
 
 def last_read(weights: mx.array, read: mx.array, count: int) -> mx.array:
