@@ -3,7 +3,7 @@
     python scripts/load.py 10,20,40,80                 a server of its own, stepwise
     python scripts/load.py 10,20,40 --processes        a process of `streamtrans live` for each session instead
     python scripts/load.py 40 --url ws://host:8484     a server that runs already
-    python scripts/load.py 1 --hostile 200             beside clients that do all they should not
+    python scripts/load.py 1 --hostile 200             beside clients that do all they should not, without end
 
 Each session sends words at a steady pace. A written word took the time from the sending of the source word that it
 waited for to its arrival. A line of JSON for each number of sessions; `kept` says whether 95 % came within a second.
@@ -35,6 +35,8 @@ def main() -> None:
     parser.add_argument("--hostile", type=int, default=0, help="clients that do all they should not")
     parser.add_argument("--policy", help="instead of the model's own")
     options = parser.parse_args()
+    if options.sessions == [0]:
+        asyncio.run(attack(options.url, options.hostile))
     for sessions in options.sessions:
         print(json.dumps(asyncio.run(measure(sessions, options))), flush=True)
 
@@ -46,11 +48,24 @@ async def measure(sessions: int, options: argparse.Namespace) -> dict:
         return summary(sessions, options.seconds, await run(opened, options.seconds))
     async with server(options.url) as url:
         opened = [connected(url, options.policy) for _ in range(sessions)]
-        enemies = asyncio.ensure_future(attack(url, options.hostile))
-        try:
+        async with enemies(url, options.hostile):
             return summary(sessions, options.seconds, await run(opened, options.seconds))
-        finally:
-            enemies.cancel()
+
+
+@asynccontextmanager
+async def enemies(url: str, clients: int):
+    """Hostile clients in a process of their own, so that what they cost here delays nobody who is measured."""
+    if not clients:
+        yield
+        return
+    command = [sys.executable, __file__, "0", "--hostile", str(clients), "--url", url]
+    process = await asyncio.create_subprocess_exec(*command)
+    await asyncio.sleep(3)  # until they are there
+    try:
+        yield
+    finally:
+        process.kill()
+        await process.wait()
 
 
 async def attack(url: str, clients: int) -> None:
@@ -143,7 +158,7 @@ async def connected(url: str, policy: str | None):
     """A session of a server: a function that sends text (None finishes), and the events."""
     import websockets
 
-    async with websockets.connect(f"{url}/v1/stream", max_queue=None, open_timeout=60) as socket:
+    async with websockets.connect(f"{url}/v1/stream", max_queue=None, open_timeout=60, ping_interval=None) as socket:
         await socket.send(json.dumps({"type": "open"} | ({"policy": policy} if policy else {})))
         answer = json.loads(await socket.recv())
         if answer["type"] != "opened":

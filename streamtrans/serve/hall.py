@@ -140,7 +140,7 @@ class Hall:
         """The events of a session's work, as they happen; ServiceError `failed` if it cannot be done."""
         told: asyncio.Queue[Told] = asyncio.Queue()
         loop = asyncio.get_running_loop()
-        task = Task(work, lambda events: loop.call_soon_threadsafe(told.put_nowait, events))  # type: ignore[arg-type]
+        task = Task(work, lambda events: loop.call_soon_threadsafe(told.put_nowait, events), hosted.share)  # type: ignore[arg-type]
         hosted.lane.take(task)
         try:
             while (events := await told.get()) is not None:

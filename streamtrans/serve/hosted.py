@@ -12,7 +12,7 @@ from streamtrans.errors import UsageError
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import Policy
 from streamtrans.serve.messages import Heard
-from streamtrans.serve.scheduler import Lane, Scheduler, Wish, Work
+from streamtrans.serve.scheduler import Lane, Scheduler, Share, Wish, Work
 from streamtrans.text.words import join, stream_units
 
 _WORDS = re.compile(r"\S*\s|\S+")
@@ -41,7 +41,7 @@ class Hosted:
         self._translator = translator
         self.settings: TranslationSettings = translator.settings
         self._target = translator.settings.target_language or ""
-        self.lane = scheduler.join(self)
+        self.lane, self.share = scheduler.join(self), Share()
         self._course = _Course(translator, policy, self.lane)
         self._next: _Course | None = None  # goes on after the open sentence
         self._before = self.sentences = first_sentence

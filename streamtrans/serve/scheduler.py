@@ -1,10 +1,11 @@
 """Passes for many sessions together: each round of a lane makes one pass for all that want one.
 
-A session wants one pass at a time, and those that have waited longest go first, so that one with a long text to
-translate does not delay another that has a word.
+A session wants one pass at a time. Where not all fit into one, those go first that had least of late: a session that
+speaks is served at once beside any number that have long texts to translate.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -20,8 +21,11 @@ from streamtrans.runtime import on_gpu, start_computing_thread
 LANES = 1 if on_gpu() else 2
 """Threads that compute; a session stays in the one that has its memory."""
 
-MOST = 64
-"""Streams per pass: more save nothing, and all wait for its end."""
+MOST = 32
+"""Streams per pass: more save little, and all wait for its end."""
+
+HALF_LIFE = 3.0
+"""Seconds after which a pass that a session had counts half."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +44,28 @@ Told = list[Event] | BaseException | None
 """Some events of a task; the error that ended it; None at its end."""
 
 
+class Share:
+    """The passes that a session had, those of late most."""
+
+    def __init__(self) -> None:
+        self._passes, self._at = 0.0, 0.0
+
+    def at(self, now: float) -> float:
+        """The share at a time, in seconds."""
+        return self._passes * 0.5 ** ((now - self._at) / HALF_LIFE)
+
+    def add(self, now: float) -> None:
+        """The session has a pass."""
+        self._passes, self._at = self.at(now) + 1, now
+
+
 class Task:
     """Work of one session; `cancel` has the rest of it left out."""
 
-    def __init__(self, work: Work, tell: Callable[[Told], None]):
-        """tell: is called in the lane's thread."""
+    def __init__(self, work: Work, tell: Callable[[Told], None], share: Share | None = None):
+        """tell: is called in the lane's thread. share: of the session, which all of its tasks have together."""
         self._work, self._tell = work, tell
+        self.share = share or Share()
         self._prediction: Prediction | None = None
         self.wish: Wish | None = None
         self.cancelled = False
@@ -139,13 +159,15 @@ class Lane:
                 waiting = self._make_pass(waiting)
 
     def _make_pass(self, waiting: list[Task]) -> list[Task]:
-        """Makes one pass, of those that came first; gives all that still wait, those last who had their turn."""
+        """Makes one pass, of those that had least of late; gives all that still wait."""
+        now = time.monotonic()
+        waiting.sort(key=lambda task: task.share.at(now))
         wishes = [task.wish for task in waiting if task.wish]
         pool = wishes[0].pool
-        chosen = [task for task, wish in zip(waiting, wishes, strict=True) if wish.pool is pool][:MOST]
-        taken = set(map(id, chosen))
-        others = [task for task in waiting if id(task) not in taken]
-        own = [wish for task, wish in zip(waiting, wishes, strict=True) if id(task) in taken]
+        places = [place for place, wish in enumerate(wishes) if wish.pool is pool][:MOST]
+        chosen, own = [waiting[place] for place in places], [wishes[place] for place in places]
+        taken = set(places)
+        others = [task for place, task in enumerate(waiting) if place not in taken]
         self._observe(len(chosen))
         try:
             found = pool.answer([wish.memory for wish in own], [wish.request for wish in own])
@@ -154,6 +176,7 @@ class Lane:
                 task.fail(error)
             return others
         for task, prediction in zip(chosen, found, strict=True):
+            task.share.add(now)
             task.answer(prediction)
         return others + [task for task in chosen if task.advance()]
 

@@ -31,6 +31,7 @@ def run(hall: Hall, app: Starlette, host: str, port: int, ready: Callable[[str],
         ws="websockets-sansio",
         ws_max_size=4 * limits.message_bytes,  # a message beyond our own limit is told so; one beyond this is cut off
         ws_per_message_deflate=False,
+        ws_ping_timeout=300,  # one that is not read from, because much of its waits, cannot be heard either
         timeout_graceful_shutdown=int(limits.drain_seconds),
         server_header=False,
     )
