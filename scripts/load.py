@@ -81,7 +81,7 @@ async def again(kind, url: str) -> None:
         with suppress(websockets.WebSocketException, OSError, TimeoutError):
             async with websockets.connect(f"{url}/v1/stream", max_queue=1, open_timeout=60) as socket:
                 await kind(socket)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(2)
 
 
 async def never_reads(socket) -> None:
