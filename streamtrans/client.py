@@ -169,7 +169,7 @@ class Client:
 
 
 class AsyncClient:
-    """What `Client` is, for asyncio; use it in an `async with`, which opens the session."""
+    """A `Client` for asyncio; use it in an `async with`, which opens the session."""
 
     def __init__(
         self,

@@ -62,7 +62,7 @@ def serve(
         from streamtrans.serve.hall import Hall
         from streamtrans.serve.limits import Limits
         from streamtrans.serve.security import is_loopback
-        from streamtrans.serve.server import run
+        from streamtrans.serve.server import serve_until_stopped
     except ModuleNotFoundError as error:
         raise UsageError(f"serve needs {error.name}, which is not installed: pip install '.[serve]'") from error
 
@@ -79,4 +79,6 @@ def serve(
     hall = Hall(own, Limits(sessions=sessions), choice.policy, load)
     hall.warm()
     app = make_app(hall, token, allow_origin or (), public)
-    run(hall, app, host, port, lambda address: say(f"streamtrans: {own.title} at {address}/ (Ctrl-C ends)"))
+    serve_until_stopped(
+        hall, app, host, port, lambda address: say(f"streamtrans: {own.title} at {address}/ (Ctrl-C ends)")
+    )

@@ -60,7 +60,7 @@ class Decider(Protocol):
 
 
 class SteppedSession:
-    """What a `Session` is, but that it asks for its passes; see there.
+    """A `Session` that asks for its passes; see there.
 
     Methods that take text give `Steps`; those of one call are to be gone through before the next call.
     """

@@ -1,4 +1,4 @@
-"""What the page can offer: the languages of the default model, and the policies that it can follow."""
+"""The choice that the page offers: the languages of the default model, and the policies that it can follow."""
 
 from math import inf
 from typing import Any

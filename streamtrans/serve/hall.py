@@ -22,7 +22,7 @@ from streamtrans.serve.hosted import Hosted
 from streamtrans.serve.limits import Limits
 from streamtrans.serve.messages import ServiceError, Wanted, policy_of
 from streamtrans.serve.metrics import Metrics
-from streamtrans.serve.scheduler import Scheduler, Task, Told, Work
+from streamtrans.serve.scheduler import Errand, Scheduler, Told, Work
 from streamtrans.text.languages import closest, code_of
 
 log = logging.getLogger(__name__)
@@ -140,8 +140,12 @@ class Hall:
         """The events of a session's work, as they happen; ServiceError `failed` if it cannot be done."""
         told: asyncio.Queue[Told] = asyncio.Queue()
         loop = asyncio.get_running_loop()
-        task = Task(work, lambda events: loop.call_soon_threadsafe(told.put_nowait, events), hosted.share)  # type: ignore[arg-type]
-        hosted.lane.take(task)
+
+        def tell(events: Told) -> None:
+            loop.call_soon_threadsafe(told.put_nowait, events)
+
+        errand = Errand(work, tell, hosted.share)
+        hosted.lane.take(errand)
         try:
             while (events := await told.get()) is not None:
                 if isinstance(events, StreamtransError):
@@ -151,7 +155,7 @@ class Hall:
                     raise ServiceError("failed", "the session failed; start a new one", fatal=True) from events
                 yield events
         finally:
-            task.cancel()
+            errand.cancel()
 
     def close(self) -> None:
         """Ends the threads."""

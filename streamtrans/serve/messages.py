@@ -37,7 +37,7 @@ class Numbered(Message):
 
 
 class Wanted(Message):
-    """What is to translate, and how; the server's default where nothing is said."""
+    """Languages, model and policy; the server's default where nothing is said."""
 
     model: str | None = None
     source: str | None = Field(default=None, alias="from")
@@ -101,7 +101,7 @@ Incoming = Open | Feed | Hear | EndSentence | ChangePolicy | Reset | Finish
 _incoming: TypeAdapter[Incoming] = TypeAdapter(Annotated[Incoming, Field(discriminator="type")])
 
 
-def parse(text: str | bytes) -> Incoming:
+def read_message(text: str | bytes) -> Incoming:
     """The message in a text; ServiceError `bad_json` or `bad_message` says where it is wrong."""
     try:
         return _incoming.validate_json(text)

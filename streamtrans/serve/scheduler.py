@@ -41,7 +41,7 @@ Work = Generator[Event | Wish, Prediction | None, None]
 """Gives events, and wishes, each of which wants its prediction sent before anything else."""
 
 Told = list[Event] | BaseException | None
-"""Some events of a task; the error that ended it; None at its end."""
+"""Some events of an errand; the error that ended it; None at its end."""
 
 
 class Share:
@@ -59,11 +59,11 @@ class Share:
         self._passes, self._at = self.at(now) + 1, now
 
 
-class Task:
+class Errand:
     """Work of one session; `cancel` has the rest of it left out."""
 
     def __init__(self, work: Work, tell: Callable[[Told], None], share: Share | None = None):
-        """tell: is called in the lane's thread. share: of the session, which all of its tasks have together."""
+        """tell: is called in the lane's thread. share: of the session, which all of its errands have together."""
         self._work, self._tell = work, tell
         self.share = share or Share()
         self._prediction: Prediction | None = None
@@ -109,12 +109,12 @@ class Task:
 
 
 class Lane:
-    """A thread that computes, and the tasks that it has."""
+    """A thread that computes, and the errands that it has."""
 
     def __init__(self, observe: Callable[[int], None]):
         """observe: is told of the number of streams in each pass."""
         self._observe = observe
-        self._arrived: deque[Task] = deque()
+        self._arrived: deque[Errand] = deque()
         self._changed = threading.Condition()
         self._closed = False
         self._pools: dict[Any, Pool] = {}
@@ -129,10 +129,10 @@ class Lane:
             self._pools[key] = executor.pool(policy)
         return self._pools[key]
 
-    def take(self, task: Task) -> None:
-        """Takes a task; of one session, one at a time."""
+    def take(self, errand: Errand) -> None:
+        """Takes an errand; of one session, one at a time."""
         with self._changed:
-            self._arrived.append(task)
+            self._arrived.append(errand)
             self._changed.notify()
 
     def close(self) -> None:
@@ -144,41 +144,41 @@ class Lane:
 
     def _compute(self) -> None:
         start_computing_thread()
-        waiting: list[Task] = []  # each has a wish
+        waiting: list[Errand] = []  # each has a wish
         while True:
             with self._changed:
                 while not (self._arrived or waiting or self._closed):
                     self._changed.wait()
                 arrived, self._arrived = self._arrived, deque()
             if self._closed:
-                for task in [*waiting, *arrived]:
-                    task.fail(StreamtransError("the server has stopped"))
+                for errand in [*waiting, *arrived]:
+                    errand.fail(StreamtransError("the server has stopped"))
                 return
-            waiting += [task for task in arrived if task.advance()]
+            waiting += [errand for errand in arrived if errand.advance()]
             if waiting:
                 waiting = self._make_pass(waiting)
 
-    def _make_pass(self, waiting: list[Task]) -> list[Task]:
+    def _make_pass(self, waiting: list[Errand]) -> list[Errand]:
         """Makes one pass, of those that had least of late; gives all that still wait."""
         now = time.monotonic()
-        waiting.sort(key=lambda task: task.share.at(now))
-        wishes = [task.wish for task in waiting if task.wish]
+        waiting.sort(key=lambda errand: errand.share.at(now))
+        wishes = [errand.wish for errand in waiting if errand.wish]
         pool = wishes[0].pool
         places = [place for place, wish in enumerate(wishes) if wish.pool is pool][:MOST]
         chosen, own = [waiting[place] for place in places], [wishes[place] for place in places]
         taken = set(places)
-        others = [task for place, task in enumerate(waiting) if place not in taken]
+        others = [errand for place, errand in enumerate(waiting) if place not in taken]
         self._observe(len(chosen))
         try:
             found = pool.answer([wish.memory for wish in own], [wish.request for wish in own])
-        except Exception as error:  # as in `Task.advance`
-            for task in chosen:
-                task.fail(error)
+        except Exception as error:  # as in `Errand.advance`
+            for errand in chosen:
+                errand.fail(error)
             return others
-        for task, prediction in zip(chosen, found, strict=True):
-            task.share.add(now)
-            task.answer(prediction)
-        return others + [task for task in chosen if task.advance()]
+        for errand, prediction in zip(chosen, found, strict=True):
+            errand.share.add(now)
+            errand.answer(prediction)
+        return others + [errand for errand in chosen if errand.advance()]
 
 
 class Scheduler:

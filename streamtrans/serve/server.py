@@ -17,7 +17,7 @@ SWITCH = 0.0005
 comes or goes, and each time 5 ms, Python's own choice, are too long."""
 
 
-def run(hall: Hall, app: Starlette, host: str, port: int, ready: Callable[[str], None]) -> None:
+def serve_until_stopped(hall: Hall, app: Starlette, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serves until SIGINT or SIGTERM, which have every session translate what it has read; a second one stops at once.
 
     ready: is told the address once the server listens. Raises StreamtransError if it cannot.

@@ -56,6 +56,17 @@ def test_without_a_name_it_is_the_latest_session(served):
         assert Client(socket).receive()["session"] == "the-latest"
 
 
+def test_without_a_name_a_viewer_follows_to_the_next_session(served):
+    with served.session(session="first-of-two") as client, served.connect("/v1/captions") as socket:
+        viewer = Client(socket)
+        assert viewer.receive()["session"] == "first-of-two"
+        client.send(type="finish")
+        client.rest()
+        with served.session(session="second-of-two"):
+            while viewer.until("show")[-1]["session"] != "second-of-two":
+                pass
+
+
 def test_a_viewer_cannot_talk_and_a_silly_number_is_none(served):
     with served.session(session="quiet") as client, served.connect("/v1/captions?session=quiet&last=-1") as socket:
         socket.send("{")

@@ -41,7 +41,7 @@ def test_a_talk_goes_as_it_is_written(served, talk):
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example["type"])
 def test_examples_of_messages_are_understood(example):
-    assert messages.parse(json.dumps(example)).type == example["type"]
+    assert messages.read_message(json.dumps(example)).type == example["type"]
 
 
 def test_every_message_has_an_example_and_its_fields():

@@ -7,7 +7,7 @@ import pytest
 from streamtrans.engine.events import Read
 from streamtrans.engine.passes import Forward, Prediction
 from streamtrans.serve import scheduler
-from streamtrans.serve.scheduler import Lane, Share, Task, Wish
+from streamtrans.serve.scheduler import Errand, Lane, Share, Wish
 
 REQUEST = Forward([1], [2])
 
@@ -33,7 +33,7 @@ def work(pool, name, passes):
 
 
 class Told:
-    """Collects what a task tells, until its end."""
+    """Collects what an errand tells, until its end."""
 
     def __init__(self):
         self.events, self.end, self._done = [], "missing", threading.Event()
@@ -60,11 +60,11 @@ def lane():
 def test_those_that_wait_share_a_pass(lane):
     gate = threading.Semaphore(0)
     pool, told = Pool(gate), [Told() for _ in range(4)]
-    lane.take(Task(work(pool, "a", 1), told[0]))
+    lane.take(Errand(work(pool, "a", 1), told[0]))
     while not pool.passes:
         pass
     for name, listener in zip("bcd", told[1:], strict=True):
-        lane.take(Task(work(pool, name, 2), listener))
+        lane.take(Errand(work(pool, name, 2), listener))
     gate.release(5)
     assert [len(listener.wait()) for listener in told] == [1, 2, 2, 2]
     assert pool.passes == [["a"], ["b", "c", "d"], ["b", "c", "d"]]
@@ -74,11 +74,11 @@ def test_who_had_least_of_late_goes_first(lane, monkeypatch):
     monkeypatch.setattr(scheduler, "MOST", 1)
     gate = threading.Semaphore(0)
     pool, greedy, modest = Pool(gate), Told(), Told()
-    lane.take(Task(work(pool, "greedy", 9), greedy))
+    lane.take(Errand(work(pool, "greedy", 9), greedy))
     gate.release(3)
     while len(pool.passes) < 4:
         pass
-    lane.take(Task(work(pool, "modest", 2), modest))
+    lane.take(Errand(work(pool, "modest", 2), modest))
     gate.release(20)
     modest.wait()
     greedy.wait()
@@ -88,7 +88,7 @@ def test_who_had_least_of_late_goes_first(lane, monkeypatch):
 def test_passes_of_another_model_are_made_in_turn(lane):
     pools, told = [Pool(), Pool()], [Told(), Told()]
     for pool, listener in zip(pools, told, strict=True):
-        lane.take(Task(work(pool, "x", 5), listener))
+        lane.take(Errand(work(pool, "x", 5), listener))
     for listener in told:
         assert len(listener.wait()) == 5
     assert [len(pool.passes) for pool in pools] == [5, 5]
@@ -100,8 +100,8 @@ def test_a_pass_that_fails_ends_those_in_it_and_no_others(lane):
             raise ValueError("no")
 
     bad, good = Told(), Told()
-    lane.take(Task(work(Failing(), "x", 1), bad))
-    lane.take(Task(work(Pool(), "y", 3), good))
+    lane.take(Errand(work(Failing(), "x", 1), bad))
+    lane.take(Errand(work(Pool(), "y", 3), good))
     assert bad.wait() == []
     assert isinstance(bad.end, ValueError)
     assert len(good.wait()) == 3
@@ -114,7 +114,7 @@ def test_work_that_fails_tells_what_had_happened(lane):
         raise ValueError("no")
 
     told = Told()
-    lane.take(Task(failing(), told))
+    lane.take(Errand(failing(), told))
     assert len(told.wait()) == 1
     assert isinstance(told.end, ValueError)
 
@@ -122,11 +122,11 @@ def test_work_that_fails_tells_what_had_happened(lane):
 def test_a_cancelled_task_stops_after_its_next_event(lane):
     gate = threading.Semaphore(0)
     pool, told = Pool(gate), Told()
-    task = Task(work(pool, "a", 100), told)
-    lane.take(task)
+    errand = Errand(work(pool, "a", 100), told)
+    lane.take(errand)
     while not pool.passes:
         pass
-    task.cancel()
+    errand.cancel()
     gate.release(100)
     assert len(told.wait()) == 1
     assert len(pool.passes) == 1
@@ -135,7 +135,7 @@ def test_a_cancelled_task_stops_after_its_next_event(lane):
 def test_a_lane_that_closes_tells_those_that_wait():
     gate = threading.Semaphore(0)
     lane, pool, told = Lane(lambda streams: None), Pool(gate), Told()
-    lane.take(Task(work(pool, "a", 100), told))
+    lane.take(Errand(work(pool, "a", 100), told))
     while not pool.passes:
         pass
     closing = threading.Thread(target=lane.close)

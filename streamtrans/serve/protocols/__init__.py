@@ -1,1 +1,1 @@
-"""What is spoken with clients, one protocol per file."""
+"""Protocols for clients, one per file."""

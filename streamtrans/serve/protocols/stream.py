@@ -24,8 +24,8 @@ from streamtrans.serve.messages import (
     Open,
     Reset,
     ServiceError,
-    parse,
     policy_of,
+    read_message,
 )
 
 
@@ -41,7 +41,7 @@ async def _opening(connection: Connection) -> tuple[Hosted, Show]:
     limits = connection.hall.limits
     for _ in range(limits.mistakes):
         try:
-            message = parse(await asyncio.wait_for(connection.receive(), limits.open_seconds))
+            message = read_message(await asyncio.wait_for(connection.receive(), limits.open_seconds))
             if not isinstance(message, Open):
                 raise ServiceError("wrong_order", f'a session begins with "open", not with "{message.type}"')
             return await _opened(connection, message)
@@ -108,7 +108,7 @@ class _Talk:
         while True:
             found: Incoming | ServiceError | Vanished
             try:
-                found = self._checked(parse(await self._connection.receive()))
+                found = self._checked(read_message(await self._connection.receive()))
             except (ServiceError, Vanished) as error:
                 found = error
             await self._waiting.put((time.monotonic(), found))

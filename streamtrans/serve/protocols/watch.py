@@ -1,7 +1,9 @@
 """`/v1/captions`: the lines of a session for those who only watch."""
 
 import asyncio
+from collections.abc import Set
 from contextlib import suppress
+from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -10,19 +12,25 @@ from streamtrans.serve.connection import Connection, connected
 from streamtrans.serve.hall import Hall
 from streamtrans.serve.messages import ServiceError
 
-_BEAT = 20.0
-"""Seconds after which a message goes out even if nothing has changed, so that both ends notice a broken line."""
+_BEAT = 20
+"""Seconds, at most, after which a message goes out even if nothing has changed: both ends notice a broken line."""
 
 
 async def watch(socket: WebSocket, hall: Hall) -> None:
     """Sends the last lines of a session, then every change, until the viewer goes.
 
-    `?session=NAME` names it, else it is the latest. `?last=N` bounds the lines at first; a viewer that was away gets
-    them again by their numbers.
+    `?session=NAME` names it, else it is always the latest. `?last=N` bounds the lines at first; a viewer that was away
+    gets them again by their numbers.
     """
     async with connected(socket, hall) as connection, _counted(hall):
-        show = await _wanted(connection)
-        await _show(connection, show, _number(socket.query_params.get("last"), 50))
+        ends = {asyncio.ensure_future(wait) for wait in (_until_gone(socket), hall.draining.wait())}
+        try:
+            while not any(end.done() for end in ends):
+                show = await _wanted(connection)
+                await _show(connection, show, _number(socket.query_params.get("last"), 50), ends)
+        finally:
+            for end in ends:
+                end.cancel()
 
 
 class _counted:
@@ -55,24 +63,22 @@ async def _wanted(connection: Connection) -> Show:
     return show
 
 
-async def _show(connection: Connection, show: Show, last: int) -> None:
+async def _show(connection: Connection, show: Show, last: int, ends: "Set[asyncio.Future[Any]]") -> None:
+    """Sends a show until one of the ends has come, or, if no session was named, another one is the latest."""
+    named, quiet = bool(connection.socket.query_params.get("session")), 0
     with show.watched() as viewer:
         await connection.send(show.snapshot(last))
-        gone = asyncio.ensure_future(_until_gone(connection.socket))
-        drained = asyncio.ensure_future(connection.hall.draining.wait())
-        try:
-            while not (gone.done() or drained.done()):
-                change = asyncio.ensure_future(viewer.next(show))
-                await asyncio.wait({change, gone, drained}, timeout=_BEAT, return_when=asyncio.FIRST_COMPLETED)
-                if change.done():
-                    await connection.send(change.result())
-                else:
-                    change.cancel()
-                    if not (gone.done() or drained.done()):
-                        await connection.send({"type": "beat"})
-        finally:
-            gone.cancel()
-            drained.cancel()
+        while not any(end.done() for end in ends) and (named or connection.hall.stage.latest is show):
+            change = asyncio.ensure_future(viewer.next(show))
+            await asyncio.wait({change, *ends}, timeout=1, return_when=asyncio.FIRST_COMPLETED)
+            quiet += 1
+            if change.done():
+                await connection.send(change.result())
+                continue
+            change.cancel()
+            if quiet >= _BEAT:
+                quiet = 0
+                await connection.send({"type": "beat"})
 
 
 async def _until_gone(socket: WebSocket) -> None:
