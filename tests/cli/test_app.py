@@ -49,7 +49,7 @@ def test_no_command_shows_help_and_is_a_usage_error(capsys):
     ("arguments", "said"),
     [
         (["doctr"], "streamtrans: no such command 'doctr'. Did you mean 'doctor'? (see streamtrans --help)\n"),
-        (["live", "--nonsense"], "streamtrans live: no such option: --nonsense (see streamtrans live --help)\n"),
+        (["live", "--qqq"], "streamtrans live: no such option: --qqq (see streamtrans live --help)\n"),
     ],
 )
 def test_a_usage_error_is_one_line(arguments, said, capsys):
