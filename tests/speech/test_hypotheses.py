@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamtrans.errors import DataError
@@ -91,6 +91,7 @@ def test_a_line_that_says_nothing_is_refused(line, said):
         read_hypothesis(line)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(["text", "start", "end", "words", "result"]), st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers(-3, 9) | st.text(max_size=5),
 
