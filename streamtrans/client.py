@@ -12,6 +12,7 @@ from streamtrans.engine.events import KINDS, Event
 from streamtrans.errors import DataError, StreamtransError, UsageError
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import Policy, description_of, make_policy
+from streamtrans.policies.registry import options_stated
 from streamtrans.text.encoding import Utf8Decoder
 
 _PATIENCE = 60.0
@@ -71,10 +72,8 @@ class _Protocol:
         return message
 
 
-class Client:
-    """A session of a server, with the methods of a `Session`; use it in a `with`."""
-
-    cuts = foreign = 0
+class _Remote:
+    """A session of a server; its client says in `_begin` how it gets there."""
 
     def __init__(
         self,
@@ -89,18 +88,15 @@ class Client:
     ):
         """url: http://… or ws://…, of the server; source, target: languages; session: its name, for those who watch.
 
-        Raises ServerError if there is no server, or it refuses.
+        A `Client` raises ServerError if there is no server, or it refuses.
         """
-        from websockets.sync.client import connect
+        stated = _stated(policy) if policy else None
+        wishes = {"model": model, "from": source, "to": target, "policy": stated, "session": session}
+        self._protocol = _Protocol(url, wishes, token)
+        self._begin()
 
-        self._protocol = _Protocol(url, _wishes(model, source, target, policy, session), token)
-        self.finished = False
-        self._open = ExitStack()
-        with _gone(url):
-            opening = connect(self._protocol.url, open_timeout=_PATIENCE, max_size=None, proxy=None)
-            self._socket = self._open.enter_context(opening)
-            self._socket.send(self._protocol.open())
-            self._protocol.opened(self._socket.recv(_PATIENCE))
+    def _begin(self) -> None:
+        raise NotImplementedError
 
     @property
     def session(self) -> str:
@@ -116,6 +112,23 @@ class Client:
     def settings(self) -> TranslationSettings:
         """The languages."""
         return self._protocol.settings
+
+
+class Client(_Remote):
+    """A session of a server, with the methods of a `Session`; use it in a `with`."""
+
+    cuts = foreign = 0
+
+    def _begin(self) -> None:
+        from websockets.sync.client import connect
+
+        self.finished = False
+        self._open = ExitStack()
+        with _gone(self._protocol.url):
+            opening = connect(self._protocol.url, open_timeout=_PATIENCE, max_size=None, proxy=None)
+            self._socket = self._open.enter_context(opening)
+            self._socket.send(self._protocol.open())
+            self._protocol.opened(self._socket.recv(_PATIENCE))
 
     def events(self, text: str | bytes) -> Iterator[Event]:
         """Sends more source text, any piece of it, and yields each event as it comes."""
@@ -168,38 +181,11 @@ class Client:
                     yield found
 
 
-class AsyncClient:
+class AsyncClient(_Remote):
     """A `Client` for asyncio; use it in an `async with`, which opens the session."""
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        model: str | None = None,
-        source: str | None = None,
-        target: str | None = None,
-        policy: Policy | None = None,
-        session: str | None = None,
-        token: str | None = None,
-    ):
-        """As `Client`."""
-        self._protocol = _Protocol(url, _wishes(model, source, target, policy, session), token)
+    def _begin(self) -> None:
         self._turn = asyncio.Lock()
-
-    @property
-    def session(self) -> str:
-        """The name of the session, for those who watch."""
-        return self._protocol.session
-
-    @property
-    def policy(self) -> Policy:
-        """The policy that decides."""
-        return self._protocol.policy
-
-    @property
-    def settings(self) -> TranslationSettings:
-        """The languages."""
-        return self._protocol.settings
 
     async def __aenter__(self) -> "AsyncClient":
         from websockets.asyncio.client import connect
@@ -251,20 +237,13 @@ class AsyncClient:
                         yield found
 
 
-def _wishes(
-    model: str | None, source: str | None, target: str | None, policy: Policy | None, session: str | None
-) -> dict[str, Any]:
-    stated = _stated(policy) if policy else None
-    return {"model": model, "from": source, "to": target, "policy": stated, "session": session}
-
-
 def _stated(policy: Policy) -> dict[str, Any]:
     described = description_of(policy)
     return {"name": described.pop("policy"), **described}
 
 
 def _policy(stated: dict[str, Any]) -> Policy:
-    options: dict[str, Any] = {key: float("inf") if value == "inf" else value for key, value in stated.items()}
+    options = options_stated(stated)
     return make_policy(options.pop("policy"), **options)
 
 

@@ -11,13 +11,7 @@ import typer
 
 from streamtrans.cli.live.signals import SignalInbox
 from streamtrans.cli.shared.event_text import Spoken, Writer, json_line
-from streamtrans.cli.shared.opening import (
-    ConnectOption,
-    SessionNameOption,
-    TokenOption,
-    opener_here,
-    opener_there,
-)
+from streamtrans.cli.shared.opening import ConnectOption, SessionNameOption, TokenOption, opener
 from streamtrans.cli.shared.options import (
     AdapterOption,
     CarryOption,
@@ -88,10 +82,10 @@ def listen(
     if microphone and (file or realtime):
         raise UsageError("--microphone takes no file, and is always at the speed of speech")
     wanted = choice, model, adapter, source_language, target_language, carry
-    _, opener = opener_there(connect, session_name, token, *wanted) if connect else opener_here(*wanted)
+    _, start = opener(connect, session_name, token, *wanted)
 
     with Subtitles(subtitles) if subtitles else nullcontext() as captions:
-        session = opener()
+        session = start()
         language = session.settings.source_language or "en"
         folder = find_whisper(asr_model, language)
         if captions:

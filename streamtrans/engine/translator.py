@@ -4,9 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf
 from pathlib import Path
-from typing import Any
 
 from streamtrans.engine.lines import LineEngine, Sentences
 from streamtrans.engine.passes import Executor
@@ -19,6 +17,7 @@ from streamtrans.models.loading import find_model, load_checkpoint
 from streamtrans.models.marian.store import is_firefox_model, languages_of
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import Policy, make_policy
+from streamtrans.policies.registry import options_stated
 from streamtrans.text.tokenizer import Tokenizer, load_tokenizer
 
 
@@ -71,7 +70,7 @@ class Translator(Sentences):
     def default_policy(self) -> Policy:
         """The policy that the checkpoint names, else wait-3."""
         stored = self.settings.policy or {"name": "wait-k"}
-        options: dict[str, Any] = {key: inf if value == "inf" else value for key, value in stored.items()}
+        options = options_stated(stored)
         try:
             return make_policy(options.pop("name"), options.pop("max_lag", None), **options)
         except UsageError as error:

@@ -1,6 +1,7 @@
 """Policies by name: the options each of them takes, how one is made, and what it is called."""
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import Field, fields, is_dataclass
 from math import inf
 from typing import Any
@@ -93,6 +94,11 @@ def description_of(policy: Policy) -> dict[str, Any]:
     inside = type(_inside(policy))
     name = policy.name if POLICIES.get(policy.name) is inside else f"{inside.__module__}:{inside.__qualname__}"
     return {"policy": name} | {key: _stated(value) for key, value in settings_of(policy).items()}
+
+
+def options_stated(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a policy as JSON states them, ready for `make_policy`: "inf" is ∞."""
+    return {key: inf if value == "inf" else value for key, value in stated.items()}
 
 
 def short_name(policy: Policy) -> str:

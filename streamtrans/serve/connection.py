@@ -2,14 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from streamtrans.serve.hall import Hall
 from streamtrans.serve.messages import ServiceError
+
+T = TypeVar("T")
 
 GOING_AWAY, POLICY_VIOLATION = 1001, 1008
 
@@ -57,6 +60,46 @@ class Connection:
         if self.socket.application_state is WebSocketState.CONNECTED:
             with suppress(RuntimeError, WebSocketDisconnect, OSError, TimeoutError):
                 await asyncio.wait_for(self.socket.close(code), 1)
+
+
+class Inbox(Generic[T]):
+    """The messages of a client that wait, with their times of arrival; when they are many, it is not read from."""
+
+    def __init__(self, connection: Connection, understand: Callable[[str | bytes], T]):
+        """understand: reads a message, or raises ServiceError."""
+        self._connection, self._understand = connection, understand
+        self._limits = connection.hall.limits
+        self._waiting: asyncio.Queue[tuple[float, T | ServiceError | Vanished]]
+        self._waiting = asyncio.Queue(self._limits.queued_messages)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return self._waiting.empty()
+
+    async def fill(self) -> None:
+        """Reads until the client has gone."""
+        while True:
+            found: T | ServiceError | Vanished
+            try:
+                found = self._understand(await self._connection.receive())
+            except (ServiceError, Vanished) as error:
+                found = error
+            await self.put(found)
+            if isinstance(found, Vanished):
+                return
+
+    async def put(self, found: T | ServiceError | Vanished) -> None:
+        """Adds what arrives now, once there is room."""
+        await self._waiting.put((time.monotonic(), found))
+
+    async def next(self) -> tuple[float, T | ServiceError | Vanished]:
+        """The next one, and when it arrived; ServiceError `idle` when none comes."""
+        try:
+            async with asyncio.timeout(self._limits.idle_seconds):
+                return await self._waiting.get()
+        except TimeoutError as error:
+            raise ServiceError("idle", f"nothing came for {self._limits.idle_seconds:g} s", fatal=True) from error
 
 
 @asynccontextmanager

@@ -1,11 +1,15 @@
 """Messages from clients: their fields, and how a wrong one is told."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from streamtrans.errors import StreamtransError
 from streamtrans.policies import Policy, make_policy
+from streamtrans.policies.registry import options_stated
+
+T = TypeVar("T")
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Heard = tuple[str, Number, Number]
@@ -102,20 +106,20 @@ _incoming: TypeAdapter[Incoming] = TypeAdapter(Annotated[Incoming, Field(discrim
 
 
 def read_message(text: str | bytes) -> Incoming:
-    """The message in a text; ServiceError `bad_json` or `bad_message` says where it is wrong."""
+    """The message in a text; ServiceError as `understood`."""
+    return understood(_incoming.validate_json, text)
+
+
+def understood(validate: Callable[[str | bytes], T], text: str | bytes) -> T:
+    """A text as pydantic's `validate` reads it; ServiceError `bad_json` or `bad_message` says where it is wrong."""
     try:
-        return _incoming.validate_json(text)
+        return validate(text)
     except ValidationError as error:
-        raise as_service_error(error) from error
-
-
-def as_service_error(error: ValidationError) -> ServiceError:
-    """The first fault that was found, in a line."""
-    first = error.errors(include_url=False)[0]
-    if first["type"] == "json_invalid":
-        return ServiceError("bad_json", f"a message must be one JSON object: {first['msg']}")
-    place = ".".join(map(str, first["loc"]))
-    return ServiceError("bad_message", f"{place}: {first['msg']}" if place else first["msg"])
+        first = error.errors(include_url=False)[0]
+        if first["type"] == "json_invalid":
+            raise ServiceError("bad_json", f"a message must be one JSON object: {first['msg']}") from error
+        place = ".".join(map(str, first["loc"]))
+        raise ServiceError("bad_message", f"{place}: {first['msg']}" if place else first["msg"]) from error
 
 
 def policy_of(stated: dict[str, Any] | str, default: Policy) -> Policy:
@@ -129,7 +133,7 @@ def policy_of(stated: dict[str, Any] | str, default: Policy) -> Policy:
         raise ServiceError("bad_policy", 'a policy is its name, or {"name": …} with its options')
     if name == default.name and not options:
         return default
-    numbers: dict[str, Any] = {key: float("inf") if value == "inf" else value for key, value in options.items()}
+    numbers = options_stated(options)
     for key, value in numbers.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
             raise ServiceError("bad_policy", f"{key} must be a number")

@@ -11,13 +11,7 @@ import typer
 
 from streamtrans.cli.live.signals import SignalInbox
 from streamtrans.cli.shared.event_text import json_line
-from streamtrans.cli.shared.opening import (
-    ConnectOption,
-    SessionNameOption,
-    TokenOption,
-    opener_here,
-    opener_there,
-)
+from streamtrans.cli.shared.opening import ConnectOption, SessionNameOption, TokenOption, opener
 from streamtrans.cli.shared.options import (
     AdapterOption,
     CarryOption,
@@ -87,10 +81,10 @@ def live(
         raise UsageError("standard input is closed; type into live, or pipe text into it")
 
     wanted = choice, model, adapter, source_language, target_language, carry
-    title, opener = opener_there(connect, session, token, *wanted) if connect else opener_here(*wanted)
+    title, start = opener(connect, session, token, *wanted)
 
     def open_session() -> "Session":
-        opened = opener()
+        opened = start()
         if captions:
             captions.language = opened.settings.target_language or ""
         return opened

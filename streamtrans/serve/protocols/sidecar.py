@@ -7,20 +7,21 @@ had, and goes on from there.
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 from starlette.websockets import WebSocket
 
-from streamtrans.engine.events import Event, Revise, Write
+from streamtrans.engine.events import Event, Write
 from streamtrans.errors import StreamtransError
 from streamtrans.models.routes import directions
 from streamtrans.policies import revises
 from streamtrans.serve.captions import Show
-from streamtrans.serve.connection import Connection, Vanished, connected
+from streamtrans.serve.connection import Connection, Inbox, Vanished, connected
 from streamtrans.serve.hall import Hall, new_name
 from streamtrans.serve.hosted import Hosted
-from streamtrans.serve.messages import ServiceError, Wanted, as_service_error
+from streamtrans.serve.messages import ServiceError, Wanted, understood
 from streamtrans.serve.scheduler import Work
 from streamtrans.text.words import join, units
 
@@ -57,11 +58,10 @@ async def sidecar(socket: WebSocket, hall: Hall) -> None:
     """Serves one client until it goes."""
     async with connected(socket, hall) as connection, hall.room():
         try:
-            init = Init.model_validate_json(await asyncio.wait_for(connection.receive(), hall.limits.open_seconds))
-        except ValidationError as error:
-            raise as_service_error(error) from error
+            first = await asyncio.wait_for(connection.receive(), hall.limits.open_seconds)
         except TimeoutError as error:
             raise ServiceError("idle", "no init came") from error
+        init = understood(Init.model_validate_json, first)
         hosted, title = await _opened(connection, init)
         settings = hosted.settings
         direction = f"{settings.source_language}-{settings.target_language}"
@@ -111,35 +111,22 @@ class _Dictation:
         """Answers updates until the client goes."""
         self._show.begin((self._hosted.settings.source_language or "", self._language))
         self._hall.stage.begun(self._show)
-        latest: asyncio.Queue[_Found] = asyncio.Queue(self._hall.limits.queued_messages)
-        reader = asyncio.create_task(self._read_on(latest))
+        inbox = Inbox(self._connection, partial(understood, Update.model_validate_json))
+        reader = asyncio.create_task(inbox.fill())
         try:
             while True:
-                await self._answer(await self._next(latest))
+                await self._answer(await self._next(inbox))
         finally:
             reader.cancel()
             with suppress(StreamtransError):
                 await self._do(self._hosted.finish())
             self._show.pause()
 
-    async def _read_on(self, updates: "asyncio.Queue[_Found]") -> None:
-        while True:
-            found: _Found
-            try:
-                found = Update.model_validate_json(await self._connection.receive())
-            except ValidationError as error:
-                found = as_service_error(error)
-            except (ServiceError, Vanished) as error:
-                found = error
-            await updates.put(found)
-            if isinstance(found, Vanished):
-                return
-
-    async def _next(self, updates: "asyncio.Queue[_Found]") -> Update:
+    async def _next(self, inbox: Inbox[Update]) -> Update:
         """The next update that no other of the same utterance has overtaken."""
-        found, self._held = self._held or await self._waited(updates), None
-        while isinstance(found, Update) and not (found.is_final or updates.empty()):
-            following = updates.get_nowait()
+        found, self._held = self._held or (await inbox.next())[1], None
+        while isinstance(found, Update) and not (found.is_final or inbox.empty):
+            _, following = await inbox.next()
             if not isinstance(following, Update) or following.utterance_id != found.utterance_id:
                 self._held = following
                 break
@@ -149,13 +136,7 @@ class _Dictation:
         if isinstance(found, Update):
             return found
         await self._connection.complain(ServiceError("processing_failed", str(found)))
-        return await self._next(updates)
-
-    async def _waited(self, updates: "asyncio.Queue[_Found]") -> "_Found":
-        try:
-            return await asyncio.wait_for(updates.get(), self._hall.limits.idle_seconds)
-        except TimeoutError as error:
-            raise ServiceError("idle", f"nothing came for {self._hall.limits.idle_seconds:g} s") from error
+        return await self._next(inbox)
 
     async def _answer(self, update: Update) -> None:
         """Reads the new words of an update, and tells all that stands of its utterance."""
@@ -191,7 +172,7 @@ class _Dictation:
         self._show.note(events)
         self._hall.metrics.count(events)
         for event in events:
-            if isinstance(event, Write) and not isinstance(event, Revise):
+            if isinstance(event, Write):
                 self._written.append(event.text)
                 self._covered = event.delay
 
@@ -214,10 +195,7 @@ class _Dictation:
     def _committed(self) -> str:
         """All that stands: after what the client had already, the words that come next."""
         had = units(self._accepted, self._language)
-        return self._accepted if len(self._written) <= len(had) else self._after(had)
-
-    def _after(self, had: list[str]) -> str:
-        if not had:
-            return join(self._written, self._language)
+        if len(self._written) <= len(had):
+            return self._accepted
         more = join(self._written[len(had) :], self._language)
-        return join([self._accepted, more], self._language)
+        return join([self._accepted, more], self._language) if had else more

@@ -11,7 +11,7 @@ from streamtrans.engine.events import Event
 from streamtrans.errors import StreamtransError
 from streamtrans.policies import Policy, description_of
 from streamtrans.serve.captions import Show
-from streamtrans.serve.connection import Connection, Vanished, connected
+from streamtrans.serve.connection import Connection, Inbox, Vanished, connected
 from streamtrans.serve.hall import Hall, new_name
 from streamtrans.serve.hosted import Hosted
 from streamtrans.serve.messages import (
@@ -79,19 +79,18 @@ async def _opened(connection: Connection, wanted: Open) -> tuple[Hosted, Show]:
 
 
 class _Talk:
-    """An open session, and its messages that wait: when they are many, the client is not read from."""
+    """An open session."""
 
     def __init__(self, connection: Connection, hosted: Hosted, show: Show):
         self._connection, self._hosted, self._show = connection, hosted, show
         self._hall, self._limits = connection.hall, connection.hall.limits
         self._default = hosted.policy
         self._mistakes = 0
-        self._waiting: asyncio.Queue[tuple[float, Incoming | ServiceError | Vanished]]
-        self._waiting = asyncio.Queue(self._limits.queued_messages)
+        self._inbox = Inbox(connection, self._understood)
 
     async def run(self) -> None:
         """Answers messages until the end, and translates what was read, whatever happens."""
-        helpers = [asyncio.create_task(self._read_on()), asyncio.create_task(self._await_draining())]
+        helpers = [asyncio.create_task(self._inbox.fill()), asyncio.create_task(self._await_draining())]
         try:
             async with asyncio.timeout(self._limits.session_seconds):
                 while await self._answer_next():
@@ -103,33 +102,22 @@ class _Talk:
                 helper.cancel()
             await self._end()
 
-    async def _read_on(self) -> None:
-        """Fills the queue until the client has gone."""
-        while True:
-            found: Incoming | ServiceError | Vanished
-            try:
-                found = self._checked(read_message(await self._connection.receive()))
-            except (ServiceError, Vanished) as error:
-                found = error
-            await self._waiting.put((time.monotonic(), found))
-            if isinstance(found, Vanished):
-                return
-
     async def _await_draining(self) -> None:
         """Has the session end, after the messages that wait, when the server stops."""
         await self._hall.draining.wait()
         error = ServiceError("draining", "the server stops; what was read has been translated", fatal=True)
-        await self._waiting.put((time.monotonic(), error))
+        await self._inbox.put(error)
 
-    def _checked(self, message: Incoming) -> Incoming:
-        """The message; ServiceError `too_large` if it has too many words."""
+    def _understood(self, text: str | bytes) -> Incoming:
+        """The message in a text; ServiceError `too_large` if it has too many words."""
+        message = read_message(text)
         if isinstance(message, Feed | Hear):
             self._hall.check_words(len(message.text.split() if isinstance(message, Feed) else message.words))
         return message
 
     async def _answer_next(self) -> bool:
         """Answers the next message; whether there may be another."""
-        arrived, message = await self._next()
+        arrived, message = await self._inbox.next()
         try:
             if isinstance(message, ServiceError | Vanished):
                 raise message
@@ -149,14 +137,6 @@ class _Talk:
                 raise ServiceError("mistakes", f"{self._mistakes} messages had faults", fatal=True) from error
         self._hall.metrics.seconds.observe(time.monotonic() - arrived)
         return not isinstance(message, Finish)
-
-    async def _next(self) -> tuple[float, Incoming | ServiceError | Vanished]:
-        """The next message; ServiceError `idle` when none comes."""
-        try:
-            async with asyncio.timeout(self._limits.idle_seconds):
-                return await self._waiting.get()
-        except TimeoutError as error:
-            raise ServiceError("idle", f"nothing came for {self._limits.idle_seconds:g} s", fatal=True) from error
 
     async def _events(self, message: Incoming) -> AsyncGenerator[list[Event]]:
         """The events of a message."""

@@ -4,14 +4,13 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 
-from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from streamtrans.engine.events import End, Event
 from streamtrans.serve.hall import Hall
 from streamtrans.serve.hosted import Hosted
-from streamtrans.serve.messages import ServiceError, Text, as_service_error
+from streamtrans.serve.messages import ServiceError, Text, understood
 
 _STATUS = {"too_large": 413, "full": 503, "draining": 503, "unsupported_direction": 404, "unknown_model": 404}
 
@@ -44,10 +43,7 @@ async def _wanted(request: Request, hall: Hall) -> Text:
                 raise ServiceError("too_large", f"a request has {most} bytes at most")
     except ClientDisconnect as error:
         raise ServiceError("gone", "the client has gone") from error
-    try:
-        wanted = Text.model_validate_json(bytes(body))
-    except ValidationError as error:
-        raise as_service_error(error) from error
+    wanted = understood(Text.model_validate_json, bytes(body))
     hall.check_words(len(wanted.text.split()))
     return wanted
 
