@@ -170,7 +170,6 @@ class _Dictation:
 
     def _note(self, events: list[Event]) -> None:
         self._show.note(events)
-        self._hall.metrics.count(events)
         for event in events:
             if isinstance(event, Write):
                 self._written.append(event.text)

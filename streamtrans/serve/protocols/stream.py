@@ -170,7 +170,6 @@ class _Talk:
 
     async def _tell(self, events: Iterable[Event]) -> None:
         self._show.note(events)
-        self._hall.metrics.count(events)
         for event in events:
             await self._connection.send(event.as_dict())
 
