@@ -137,7 +137,7 @@ class Hall:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def events(self, hosted: Hosted, work: Work) -> AsyncGenerator[list[Event]]:
-        """The events of a session's work, as they happen, which are counted; ServiceError `failed` if it cannot be done."""
+        """The events of a session's work as they happen, and counted; ServiceError `failed` if it cannot be done."""
         told: asyncio.Queue[Told] = asyncio.Queue()
         loop = asyncio.get_running_loop()
 
