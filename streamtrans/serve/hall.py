@@ -5,11 +5,12 @@ import logging
 import secrets
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 from streamtrans.engine.chain import load_route
 from streamtrans.engine.events import Event
@@ -28,6 +29,9 @@ from streamtrans.text.languages import closest, code_of
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+OPENING = 4
+"""Threads that open sessions, which may take as long as loading a model."""
 
 
 class Hall:
@@ -48,7 +52,9 @@ class Hall:
         self._route, self._choose, self._load = route, choose, load
         self._translators: dict[Route, Opener] = {}
         self._loading = threading.Lock()
-        self._threads = ThreadPoolExecutor(4, "opening")
+        self._errands: SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = SimpleQueue()
+        for _ in range(OPENING):
+            threading.Thread(target=self._open_on, name="opening", daemon=True).start()
         self._scheduler = Scheduler(observe=self.metrics.passes.observe)
         self._sessions = 0
         self.viewers = 0
@@ -134,7 +140,20 @@ class Hall:
 
     async def run(self, work: Callable[[], T]) -> T:
         """Does work that takes a while, in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        done: Future[T] = Future()
+        self._errands.put((work, done))
+        return await asyncio.wrap_future(done)
+
+    def _open_on(self) -> None:
+        """Does such work for ever: a thread that used mlx must not end at exit, see `Lane.close`."""
+        while True:
+            work, done = self._errands.get()
+            if not done.set_running_or_notify_cancel():
+                continue
+            try:
+                done.set_result(work())
+            except BaseException as error:  # whoever waits has to hear of it
+                done.set_exception(error)
 
     async def events(self, hosted: Hosted, work: Work) -> AsyncGenerator[list[Event]]:
         """The events of a session's work as they happen, and counted; ServiceError `failed` if it cannot be done."""
@@ -159,9 +178,8 @@ class Hall:
             errand.cancel()
 
     def close(self) -> None:
-        """Ends the threads."""
+        """Has the threads rest."""
         self._scheduler.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def new_name() -> str:

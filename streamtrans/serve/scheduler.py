@@ -4,6 +4,7 @@ A session wants one pass at a time. Where not all fit into one, those go first t
 speaks is served at once beside any number that have long texts to translate.
 """
 
+import logging
 import threading
 import time
 from collections import deque
@@ -17,6 +18,8 @@ from streamtrans.engine.passes import Executor, Forward, Pool, Prediction
 from streamtrans.errors import StreamtransError
 from streamtrans.policies import Policy
 from streamtrans.runtime import on_gpu, start_computing_thread
+
+log = logging.getLogger(__name__)
 
 LANES = 1 if on_gpu() else 2
 """Threads that compute; a session stays in the one that has its memory."""
@@ -119,8 +122,8 @@ class Lane:
         self._closed = False
         self._pools: dict[Any, Pool] = {}
         self.members: WeakSet[Any] = WeakSet()
-        self._thread = threading.Thread(target=self._compute, name="lane", daemon=True)
-        self._thread.start()
+        self._resting = threading.Event()
+        threading.Thread(target=self._run, name="lane", daemon=True).start()
 
     def pool(self, executor: Executor, policy: Policy) -> Pool:
         """The maker of passes for streams that follow such a policy; ModelError as `Executor.pool`."""
@@ -136,14 +139,26 @@ class Lane:
             self._changed.notify()
 
     def close(self) -> None:
-        """Ends the thread after the pass that it makes; a thread of mlx must not outlive the interpreter."""
+        """Has the thread rest for ever after the pass that it makes, and waits until it does.
+
+        At exit it may neither compute nor be about to end: what mlx keeps for a thread goes a little after Python has
+        joined it, and if the process ends in between, it aborts.
+        """
         with self._changed:
             self._closed = True
             self._changed.notify()
-        self._thread.join()
+        self._resting.wait()
+
+    def _run(self) -> None:
+        start_computing_thread()
+        try:
+            self._compute()
+        except Exception:  # before it rests, which would hide it
+            log.exception("a lane failed")
+        self._resting.set()
+        threading.Event().wait()
 
     def _compute(self) -> None:
-        start_computing_thread()
         waiting: list[Errand] = []  # each has a wish
         while True:
             with self._changed:
@@ -195,6 +210,6 @@ class Scheduler:
         return lane
 
     def close(self) -> None:
-        """Ends the threads, and whatever still waits for them."""
+        """Has the threads rest, and ends whatever still waits for them."""
         for lane in self._lanes:
             lane.close()
