@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from streamtrans.text.languages import described
+from streamtrans.text.languages import english_name
 
 Terms = tuple[tuple[str, str], ...]
 """Terms of the source with the translations that they must have."""
@@ -24,6 +24,6 @@ class Instructions:
 
     def before_text(self, source: str, target: str) -> str:
         """The user's message in front of the text, of languages with these codes; it ends with a line break."""
-        asked = self.instruction.replace("{source}", described(source)).replace("{target}", described(target))
+        asked = self.instruction.replace("{source}", english_name(source)).replace("{target}", english_name(target))
         terms = "\n".join(f"{term} → {translation}" for term, translation in self.glossary)
         return f"{asked}\nUse these terms:\n{terms}\n\n" if terms else f"{asked}\n\n"
