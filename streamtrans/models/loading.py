@@ -19,15 +19,7 @@ from streamtrans.models.qwen2_streaming.regret_head import FILE as REGRET_HEAD
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.runtime import mx, on_gpu
 
-_HUB_FILES = [
-    "config.json",
-    "*.safetensors",
-    "*.safetensors.index.json",
-    "tokenizer*",
-    "vocab*",
-    "merges.txt",
-    "*.model",
-]
+_HUB_FILES = ["*.json", "*.jinja", "*.safetensors", "tokenizer*", "vocab*", "merges.txt", "*.model"]
 _LARGEST = {
     "vocab_size": 10**7,
     "hidden_size": 10**6,
