@@ -37,10 +37,10 @@ class ChatTokenizer(HuggingFaceTokenizer):
         prompt, turn = _split(render([said], True), _SOURCE)
         answered = [said, {"role": "assistant", "content": _TARGET}, {"role": "user", "content": _NEXT}]
         earlier_turn, rest = _split(_split(render(answered, True), _SOURCE)[1], _TARGET)
-        self.prompt_ids = self.encode(prompt)
+        self.prompt_ids = self._before_text(self.encode(prompt + "A"))
         self.start_ids = self._after("a", turn)
         self.earlier_turn_ids = self._after("a", earlier_turn)
-        self.next_ids = self._after("a", _split(rest, _NEXT)[0])
+        self.next_ids = self._before_text(self._after("a", _split(rest, _NEXT)[0] + "A"))
         special = {number for number, token in backend.get_added_tokens_decoder().items() if token.special}
         self.stop_ids = stop_ids | special
         self.end_id: int = min(stop_ids)
@@ -71,6 +71,13 @@ class ChatTokenizer(HuggingFaceTokenizer):
     def text_of(self, tokens: list[int]) -> str:
         """The text of some tokens; special ones have none."""
         return str(self._backend.decode(tokens))
+
+    def _before_text(self, tokens: list[int]) -> list[int]:
+        """Tokens without the letter A at their end, in front of which white space has other tokens than at an end."""
+        letter = self._after("\n", "A")
+        if tokens[-len(letter) :] != letter:
+            raise ValueError("the tokenizer joins the user's text with the template before it")
+        return tokens[: -len(letter)]
 
     def _after(self, anchor: str, text: str) -> list[int]:
         """Token ids of a text that follows another one, which must not be tokens of both."""
