@@ -60,6 +60,7 @@ def load_checkpoint(path_or_name: str | Path, packed: bool = True, adapter: Path
     config = with_adapter(config, adapter) if adapter else config
     settings = TranslationSettings.from_config(config)
     model = Model(model_args(config, settings))
+    mx.eval(mx.random.state)  # the initial weights, never computed, else hang on it for ever
     _assign(model, read_weights(directory), config, directory)
     if not on_gpu() and (adapter or not packed):
         model.set_dtype(mx.float32)
