@@ -6,7 +6,7 @@ from streamtrans.runtime import mx
 
 
 class WatchedModel:
-    """Passes every call on to a model of mlx-lm; passes: the token ids of each, (B, L). logits: those of the last one."""
+    """Passes calls on to a model of mlx-lm; passes: the token ids of each, (B, L). logits: of the last one."""
 
     def __init__(self, model):
         self._model, self.passes, self.logits = model, [], None
