@@ -131,6 +131,6 @@ def _chat(directory: Path, adapter: Path | None, languages: Languages, instructi
     source, target = languages or (stated.source_language, stated.target_language)
     if not source or not target:
         raise UsageError(f"{directory} is a chat model, of any languages; say which with --from and --to")
-    executor = load_chat(directory, (source, target), instructions or Instructions(), adapter)
-    settings = replace(TranslationSettings.between(source, target), alignment_heads=stated.alignment_heads)
+    executor = load_chat(directory, (source, target), instructions or Instructions(), adapter, stated.alignment_heads)
+    settings = TranslationSettings.between(source, target)
     return executor, executor.tokenizer, replace(settings, policy=stated.policy or default_policy(target))
