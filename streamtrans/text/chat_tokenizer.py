@@ -39,8 +39,14 @@ class ChatTokenizer(HuggingFaceTokenizer):
         earlier_turn, rest = _split(_split(render(answered, True), _SOURCE)[1], _TARGET)
         self.prompt_ids = self._before_text(self.encode(prompt + "A"))
         self.start_ids = self._after("a", turn)
+        if earlier_turn.endswith(" ") and not turn.endswith(" "):
+            earlier_turn = earlier_turn[:-1]  # which an answer brings along
         self.earlier_turn_ids = self._after("a", earlier_turn)
-        self.next_ids = self._before_text(self._after("a", _split(rest, _NEXT)[0] + "A"))
+        before_next = _split(rest, _NEXT)[0]
+        try:
+            self.next_ids = self._before_text(self._after("a", before_next + "A"))
+        except ValueError:  # "[INST] ": a space that would be one token with the word after it stands alone
+            self.next_ids = self._after("a", before_next)
         special = {number for number, token in backend.get_added_tokens_decoder().items() if token.special}
         self.stop_ids = stop_ids | special
         self.end_id: int = min(stop_ids)
