@@ -40,7 +40,7 @@ from streamtrans.engine.stream import Stream
 from streamtrans.errors import DataError, StreamtransError
 from streamtrans.evaluation.instances import read_log, resume, write_log
 from streamtrans.evaluation.run_folder import RunFolder
-from streamtrans.files import Lines, read_lines
+from streamtrans.files import Lines, read_lines, text_lines
 from streamtrans.models.embedded import ASSETS
 from streamtrans.models.loading import load_checkpoint, model_args, read_config
 from streamtrans.models.marian.files import load_vocabulary, read_marian
@@ -53,6 +53,7 @@ from streamtrans.speech.agreement import Agreement
 from streamtrans.speech.hypotheses import read_hypothesis
 from streamtrans.text.clean import without_sequences
 from streamtrans.text.encoding import Utf8Decoder
+from streamtrans.text.instructions import parse_glossary
 from streamtrans.text.tokenizer import SentencePieceTokenizer, load_tokenizer
 from streamtrans.text.words import Word, WordReader, source_words
 from streamtrans.training.config import load_config
@@ -167,6 +168,22 @@ def text_files(folder: Path) -> Target:
 
     text = st.tuples(texts, mutations).map(lambda t: mutated(t[0].encode("utf-8", "surrogatepass"), t[1]))
     return Target(st.one_of(text, st.binary(max_size=40)), check)
+
+
+def glossary(folder: Path) -> Target:
+    """A file of terms: pairs without white space around them, as many as it has lines that say something."""
+    file = folder / "terms.tsv"
+    sound = "# ours\ncat\tGato\n\n Good morning \t bom dia\r\n你好\tolá\n".encode()
+
+    def check(data: bytes) -> None:
+        file.write_bytes(data)
+        terms = outcome(lambda: parse_glossary(text_lines(file), str(file)))
+        if terms is not None:
+            said = [line for line in data.decode("utf-8-sig").split("\n") if line.strip() and line[0] != "#"]
+            assert len(terms) == len(said)
+            assert all(half == half.strip() != "" and "\t" not in half for pair in terms for half in pair)
+
+    return Target(st.one_of(mutations.map(lambda changes: mutated(sound, changes)), st.binary(max_size=40)), check)
 
 
 def subtitles(folder: Path) -> Target:
@@ -620,6 +637,7 @@ MAKERS: dict[str, Callable[[Path], Target]] = {
         words,
         utf8,
         text_files,
+        glossary,
         subtitles,
         keys,
         sentencepiece,
