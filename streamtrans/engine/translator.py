@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from streamtrans.engine.lines import LineEngine, Sentences
 from streamtrans.engine.passes import Executor
@@ -18,6 +19,7 @@ from streamtrans.models.marian.store import is_firefox_model, languages_of
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import Policy, make_policy
 from streamtrans.policies.registry import options_stated
+from streamtrans.text.instructions import Instructions
 from streamtrans.text.tokenizer import Tokenizer, load_tokenizer
 
 
@@ -82,20 +84,28 @@ def load(
     adapter: Path | None = None,
     carry: bool = True,
     languages: tuple[str, str] | None = None,
+    instructions: Instructions | None = None,
+    policy: dict[str, Any] | None = None,
 ) -> Translator:
     """The translator of an embedded model, a directory, or a Hub id; ModelError if there is none or it is damaged.
 
     adapter: directory of a low-rank adapter to merge into it. carry: see `Translator`.
-    languages: of a Firefox model, source and target, where its name does not tell them.
+    languages: of a Firefox model, source and target, where its name does not tell them. instructions: for a chat model.
+    policy: name and options of the policy to follow where none is given, in place of the model's own.
+
+    Raises UsageError for instructions to a model that takes none.
     """
+    if instructions:
+        raise UsageError(f"{model} is no chat model: it takes no instruction, glossary or context")
     if is_firefox_model(directory := find_model(model)):
         from streamtrans.engine.marian import load_marian
 
         marian, settings = load_marian(directory, *(languages or languages_of(directory) or ("", "")))
-        return Translator(marian, marian.tokenizer, settings, carry)
+        return Translator(marian, marian.tokenizer, replace(settings, policy=policy or settings.policy), carry)
     checkpoint = load_checkpoint(directory, adapter=adapter)
     tokenizer = load_tokenizer(checkpoint.directory, checkpoint.settings.tokenizer, checkpoint.config)
     executor = Qwen2Executor(
         checkpoint.model, checkpoint.adapter or checkpoint.directory, checkpoint.settings.alignment_heads
     )
-    return Translator(executor, tokenizer, checkpoint.settings, carry)
+    settings = replace(checkpoint.settings, policy=policy or checkpoint.settings.policy)
+    return Translator(executor, tokenizer, settings, carry)

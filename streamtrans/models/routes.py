@@ -1,12 +1,14 @@
 """From what the command line says of models and languages to the model, or the two in a chain, that translates."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from streamtrans.errors import ModelError, UsageError
 from streamtrans.models.embedded import ASSETS, embedded_models
 from streamtrans.models.marian import store
+from streamtrans.text.instructions import Instructions
 from streamtrans.text.languages import HUB, closest, code_of, described, tags_of
 
 DEFAULT = "en-pt"
@@ -21,12 +23,15 @@ class Route:
     """The model that translates, or two, of which the second reads what the first writes.
 
     models: a Path is the directory of a Firefox model, a string whatever `load_checkpoint` takes.
-    source, target: codes of the languages; None where only the model's own configuration tells them.
+    source, target: codes of the languages; None where only the model's own configuration tells them. instructions: for
+    a chat model. policy: the one to follow if none is asked for, as in `TranslationSettings`, in place of the model's.
     """
 
     models: tuple[str | Path, ...]
     source: str | None = None
     target: str | None = None
+    instructions: Instructions | None = None
+    policy: dict[str, Any] | None = field(default=None, hash=False)
 
     @property
     def name(self) -> str:
@@ -56,7 +61,7 @@ def find_route(model: str | None, adapter: Path | None, source: str | None, targ
             raise UsageError(f"{name} is one of Firefox's models, on which no adapter goes")
         return _firefox(Path(name), source, target)
     if source or target:
-        own = _configured(name, adapter)
+        own = languages_configured(name, adapter)
         return _agreeing(Route((name,), *own), source, target)
     return Route((name,))
 
@@ -86,8 +91,8 @@ def _agreeing(route: Route, source: str | None, target: str | None) -> Route:
     return Route(route.models, route.source or source, route.target or target)
 
 
-def _configured(name: str, adapter: Path | None) -> tuple[str | None, str | None]:
-    """The languages in the configuration of a checkpoint, with its adapter's, if it has one."""
+def languages_configured(name: str, adapter: Path | None) -> tuple[str | None, str | None]:
+    """Read source and target in the configuration of a checkpoint, or of its adapter; None where it names none."""
     from streamtrans.models.adapters import with_adapter
     from streamtrans.models.loading import find_parts, read_config
     from streamtrans.models.settings import TranslationSettings
