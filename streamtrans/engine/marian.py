@@ -26,12 +26,6 @@ from streamtrans.runtime import blas_threads, mx
 from streamtrans.text.paired_tokenizer import PairedTokenizer
 from streamtrans.text.words import is_unspaced
 
-LONGEST_WORDS, LONGEST_CHARACTERS = 60, 120
-"""Source words of a segment, and characters where these are words: sentences in training were seldom longer."""
-
-CHARACTERS_PER_WORD = 6.0
-"""Target characters to allow per source word, where they are words."""
-
 POLICY = {"name": "agree", "agree": 2, "hold": 2, "horizon": 6, "certain": 0.97}
 """The policy that loses least at a lag of four words."""
 
@@ -94,13 +88,8 @@ def load_marian(directory: Path, source: str = "", target: str = "") -> tuple[Ma
     files = read_marian(directory)
     shortlist = read_shortlist(files.shortlist, *files.pieces, files.shared) if files.shortlist else None
     tokenizer = PairedTokenizer(*files.vocabularies(), source, target)
-    settings = TranslationSettings(
-        source_language=source or None,
-        target_language=target or None,
-        max_source_words=LONGEST_CHARACTERS if is_unspaced(source) else LONGEST_WORDS,
-        length_ratio=CHARACTERS_PER_WORD if is_unspaced(target) and not is_unspaced(source) else 2.0,
-        policy=dict(CHARACTERS_POLICY if is_unspaced(target) else POLICY),
-    )
+    policy = dict(CHARACTERS_POLICY if is_unspaced(target) else POLICY)
+    settings = replace(TranslationSettings.between(source, target), policy=policy)
     return MarianExecutor(MarianModel(files), tokenizer, shortlist), settings
 
 

@@ -14,8 +14,9 @@ from streamtrans.engine.session import Session
 from streamtrans.engine.steps import SteppedSession
 from streamtrans.engine.stream import Stream
 from streamtrans.errors import ModelError, UsageError
-from streamtrans.models.loading import find_model, load_checkpoint
-from streamtrans.models.marian.store import is_firefox_model, languages_of
+from streamtrans.models.kinds import Kind, kind_of
+from streamtrans.models.loading import find_parts, load_checkpoint, read_config
+from streamtrans.models.marian.store import languages_of
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import Policy, make_policy
 from streamtrans.policies.registry import options_stated
@@ -89,23 +90,47 @@ def load(
 ) -> Translator:
     """The translator of an embedded model, a directory, or a Hub id; ModelError if there is none or it is damaged.
 
-    adapter: directory of a low-rank adapter to merge into it. carry: see `Translator`.
-    languages: of a Firefox model, source and target, where its name does not tell them. instructions: for a chat model.
-    policy: name and options of the policy to follow where none is given, in place of the model's own.
+    adapter: directory of a low-rank adapter to merge into it. carry: see `Translator`. languages: source and target of
+    a chat model, or of a Firefox model whose name does not tell them. instructions: for a chat model. policy: name and
+    options of the policy to follow where none is given, in place of the model's own.
 
-    Raises UsageError for instructions to a model that takes none.
+    Raises UsageError for instructions to a model that takes none, or a chat model whose languages nobody names.
     """
-    if instructions:
+    directory, adapter = find_parts(model, adapter)
+    make = {Kind.FIREFOX: _firefox, Kind.CHAT: _chat, Kind.STREAMING: _streaming}
+    kind = kind_of(directory, adapter)
+    if instructions and kind is not Kind.CHAT:
         raise UsageError(f"{model} is no chat model: it takes no instruction, glossary or context")
-    if is_firefox_model(directory := find_model(model)):
-        from streamtrans.engine.marian import load_marian
+    executor, tokenizer, settings = make[kind](directory, adapter, languages, instructions)
+    return Translator(executor, tokenizer, replace(settings, policy=policy or settings.policy), carry)
 
-        marian, settings = load_marian(directory, *(languages or languages_of(directory) or ("", "")))
-        return Translator(marian, marian.tokenizer, replace(settings, policy=policy or settings.policy), carry)
+
+Languages = tuple[str, str] | None
+Parts = tuple[Executor, Tokenizer, TranslationSettings]
+
+
+def _streaming(directory: Path, adapter: Path | None, languages: Languages, instructions: Instructions | None) -> Parts:
     checkpoint = load_checkpoint(directory, adapter=adapter)
-    tokenizer = load_tokenizer(checkpoint.directory, checkpoint.settings.tokenizer, checkpoint.config)
-    executor = Qwen2Executor(
-        checkpoint.model, checkpoint.adapter or checkpoint.directory, checkpoint.settings.alignment_heads
-    )
-    settings = replace(checkpoint.settings, policy=policy or checkpoint.settings.policy)
-    return Translator(executor, tokenizer, settings, carry)
+    settings = checkpoint.settings
+    tokenizer = load_tokenizer(checkpoint.directory, settings.tokenizer, checkpoint.config)
+    executor = Qwen2Executor(checkpoint.model, checkpoint.adapter or checkpoint.directory, settings.alignment_heads)
+    return executor, tokenizer, settings
+
+
+def _firefox(directory: Path, adapter: Path | None, languages: Languages, instructions: Instructions | None) -> Parts:
+    from streamtrans.engine.marian import load_marian
+
+    executor, settings = load_marian(directory, *(languages or languages_of(directory) or ("", "")))
+    return executor, executor.tokenizer, settings
+
+
+def _chat(directory: Path, adapter: Path | None, languages: Languages, instructions: Instructions | None) -> Parts:
+    from streamtrans.engine.chat import default_policy, load_chat
+
+    stated = TranslationSettings.from_config(read_config(directory))
+    source, target = languages or (stated.source_language, stated.target_language)
+    if not source or not target:
+        raise UsageError(f"{directory} is a chat model, of any languages; say which with --from and --to")
+    executor = load_chat(directory, (source, target), instructions or Instructions(), adapter)
+    settings = replace(TranslationSettings.between(source, target), alignment_heads=stated.alignment_heads)
+    return executor, executor.tokenizer, replace(settings, policy=stated.policy or default_policy(target))

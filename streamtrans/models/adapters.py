@@ -8,7 +8,6 @@ from mlx.utils import tree_flatten, tree_unflatten
 
 from streamtrans.errors import ModelError
 from streamtrans.models.checkpoint_files import read_object, read_tensors
-from streamtrans.models.qwen2_streaming.model import Model
 
 _LOW_RANK = {"lora_a", "lora_b", "m"}  # m: the magnitudes of DoRA
 _LARGEST_RANK, _LARGEST_SCALE = 10_000, 1e6  # more than any adapter has
@@ -45,7 +44,7 @@ def with_adapter(config: dict[str, Any], adapter: Path) -> dict[str, Any]:
     return {**config, "streamtrans": kept | read_adapter_config(adapter).get("streamtrans", {})}
 
 
-def merge_adapter(model: Model, adapter: Path) -> None:
+def merge_adapter(model: nn.Module, adapter: Path) -> None:
     """Add an adapter to the weights of a model that is not packed; its layers are plain again afterwards.
 
     Raises ModelError for an adapter that is unreadable, incomplete, or made for another model.

@@ -19,15 +19,7 @@ from streamtrans.models.qwen2_streaming.regret_head import FILE as REGRET_HEAD
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.runtime import mx, on_gpu
 
-_HUB_FILES = [
-    "config.json",
-    "*.safetensors",
-    "*.safetensors.index.json",
-    "tokenizer*",
-    "vocab*",
-    "merges.txt",
-    "*.model",
-]
+_HUB_FILES = ["*.json", "*.jinja", "*.safetensors", "tokenizer*", "vocab*", "merges.txt", "*.model"]
 _LARGEST = {
     "vocab_size": 10**7,
     "hidden_size": 10**6,
@@ -68,6 +60,7 @@ def load_checkpoint(path_or_name: str | Path, packed: bool = True, adapter: Path
     config = with_adapter(config, adapter) if adapter else config
     settings = TranslationSettings.from_config(config)
     model = Model(model_args(config, settings))
+    mx.eval(mx.random.state)  # the initial weights, never computed, else hang on it for ever
     _assign(model, read_weights(directory), config, directory)
     if not on_gpu() and (adapter or not packed):
         model.set_dtype(mx.float32)

@@ -6,6 +6,13 @@ from math import inf
 from typing import Any
 
 from streamtrans.errors import ModelError
+from streamtrans.text.words import is_unspaced
+
+LONGEST_WORDS, LONGEST_CHARACTERS = 60, 120
+"""Source words of a segment, and characters where these are words, for models of whole sentences."""
+
+CHARACTERS_PER_WORD = 6.0
+"""Target characters to allow per source word, where they are words."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,17 @@ class TranslationSettings:
     length_ratio: float = 2.0
     policy: dict[str, Any] | None = None
     alignment_heads: tuple[tuple[int, int], ...] = ()
+
+    @classmethod
+    def between(cls, source: str | None, target: str | None) -> "TranslationSettings":
+        """Settings for a model of whole sentences between two languages, whose words may be characters."""
+        unspaced = is_unspaced(source or "")
+        return cls(
+            source_language=source or None,
+            target_language=target or None,
+            max_source_words=LONGEST_CHARACTERS if unspaced else LONGEST_WORDS,
+            length_ratio=CHARACTERS_PER_WORD if is_unspaced(target or "") and not unspaced else 2.0,
+        )
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "TranslationSettings":

@@ -96,7 +96,9 @@ def spaced_words(pieces: list[Heard]) -> tuple[Heard, ...]:
     words: list[Heard] = []
     for piece in pieces:
         if words and spaced and not piece.text[:1].isspace():
-            words[-1] = replace(words[-1], text=words[-1].text + piece.text, end=piece.end)
+            before = words[-1]
+            ends = [end for end in (before.end, piece.end) if end is not None and before.end is not None]
+            words[-1] = replace(before, text=before.text + piece.text, end=max(ends, default=None))
         else:
             words.append(piece)
     # a space within a word would make two of it

@@ -172,18 +172,22 @@ class HuggingFaceTokenizer:
 
         path = Path(directory) / "tokenizer.json"
         try:
-            self._backend: Any = Backend.from_file(str(path))
+            backend = Backend.from_file(str(path))
         except BaseException as error:  # the library raises bare Exception, and a panic of its Rust is not even one
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
             raise ModelError(f"{path}: not a tokenizer ({' '.join(str(error).split())})") from error
-        self.vocab_size: int = self._backend.get_vocab_size()
+        self._use(backend)
         special = _special_tokens(Path(directory) / "tokenizer_config.json")
         self.end_id: int = self._id(end_id, special.get("eos_token"), path)
         start_id = self.end_id if start_id is None else start_id
         self.start_id: int = self._id(start_id, special.get("bos_token"), path)
         self.prompt_ids: list[int] = []
         self.start_ids = [self.start_id]
+
+    def _use(self, backend: Any) -> None:
+        self._backend = backend
+        self.vocab_size: int = backend.get_vocab_size()
         self._encode = lru_cache(maxsize=200_000)(lambda text: tuple(self.encode(text)))
 
     def _id(self, otherwise: int | None, token: str | None, path: Path) -> int:

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamtrans.errors import DataError
-from streamtrans.speech.hypotheses import Heard, Hypothesis, read_hypothesis
+from streamtrans.speech.hypotheses import Heard, Hypothesis, read_hypothesis, spaced_words
 
 
 def read(**fields) -> Hypothesis:
@@ -41,6 +41,18 @@ def test_pieces_of_whisper_without_a_space_belong_to_the_word_before():
     words = [{"word": text, "start": start, "end": end, "probability": 0.9} for text, start, end in pieces]
     said = read(text=" twenty-five dollars.", start=0.0, end=1.2, words=words).words
     assert said == (Heard("twenty-five", 0.0, 0.8), Heard("dollars.", 0.9, 1.2))
+
+
+def test_a_word_of_pieces_has_both_times_or_none():
+    pieces = [
+        Heard(" a", 0.0, 0.5),
+        Heard("b"),
+        Heard(" c"),
+        Heard("d", 1.0, 2.0),
+        Heard(" e", 2.0, 3.0),
+        Heard("f", 1.0, 2.5),
+    ]
+    assert spaced_words(pieces) == (Heard("ab", 0.0, 0.5), Heard("cd"), Heard("ef", 2.0, 3.0))
 
 
 def test_pieces_of_which_none_has_a_space_are_words():

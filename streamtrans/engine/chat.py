@@ -1,0 +1,294 @@
+"""A chat model as an executor: the conversation is fed to it once, and taken back only behind the source.
+
+What a stream has read and written is one conversation: prompt, source, the turn to the assistant, target. A new source
+word comes before the turn, so turn and target are fed again after it, in the same pass; all before them stays in the
+model's memory, a list of mlx-lm's caches.
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import mlx.nn as nn
+import numpy as np
+
+from streamtrans.engine.chat_rules import MOST_REFUSALS, Rules
+from streamtrans.engine.instruments import ChoiceInstrument, Instrument
+from streamtrans.engine.passes import Forward, Prediction, Runner, StartGroup
+from streamtrans.engine.single import predict
+from streamtrans.errors import ModelError, UsageError
+from streamtrans.models.chat import load_chat_model, parameters_of
+from streamtrans.policies import Policy
+from streamtrans.policies.base import NextToken, glance_of
+from streamtrans.runtime import mx
+from streamtrans.text.chat_tokenizer import ChatTokenizer
+from streamtrans.text.instructions import Instructions
+from streamtrans.text.manners import Manners
+from streamtrans.text.words import is_unspaced
+
+
+@dataclass
+class Conversation:
+    """The memory of one stream.
+
+    cache: mlx-lm's, one per layer, of the tokens `fed`. earlier: finished sentences, source and target, without the
+    prompt and the end mark.
+    """
+
+    cache: list[Any]
+    fed: list[int]
+    source: list[int] = field(default_factory=list)
+    target: list[int] = field(default_factory=list)
+    earlier: list[tuple[list[int], list[int]]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ChatExecutor:
+    """Computes with a chat model of mlx-lm's; context: finished sentences that stay visible."""
+
+    model: nn.Module
+    tokenizer: ChatTokenizer
+    rules: Rules
+    context: int = 0
+    drafts = float("inf")
+
+    @property
+    def parameters(self) -> int:
+        """The numbers that the model has learned."""
+        return parameters_of(self.model)
+
+    def runner(self, policy: Policy) -> Runner:
+        """The runner of one stream; UsageError for a policy that needs a calibrated checkpoint."""
+        return ChatRunner(self, policy, 1)
+
+    def pool(self, policy: Policy) -> "ChatPool":
+        """The maker of passes for live streams; UsageError as `runner`."""
+        return ChatPool(self, policy)
+
+    def start_group(self, policy: Policy) -> StartGroup:
+        """The maker of runners for many streams; UsageError as `runner`."""
+        _instrument(policy)
+        mx.eval([layer.state for layer in self.prompt_cache])  # by this thread, for all
+        return lambda sources: ChatRunner(self, policy, len(sources))
+
+    @cached_property
+    def prompt_cache(self) -> list[Any]:
+        """The memory after the prompt, which every conversation starts with; ModelError for damaged weights."""
+        from mlx_lm.models.cache import make_prompt_cache
+
+        cache = make_prompt_cache(self.model)
+        logits = self.model(mx.array([self.tokenizer.prompt_ids]), cache=cache)
+        if not mx.isfinite(logits).all():
+            raise ModelError("the weights of this model are damaged: it computes what is no number")
+        mx.eval([layer.state for layer in cache])
+        return cache
+
+    @cached_property
+    def shares_passes(self) -> bool:
+        """Whether mlx-lm can join the memories of several streams for one pass."""
+        return all(hasattr(layer, "merge") for layer in self.prompt_cache)
+
+    def conversation(self) -> Conversation:
+        """The memory of a new stream."""
+        return Conversation(copy.deepcopy(self.prompt_cache), list(self.tokenizer.prompt_ids))
+
+    def source_of(self, talk: Conversation) -> list[int]:
+        """The source read, without prompt and end mark, as a whole text has it."""
+        words = talk.source[len(self.tokenizer.prompt_ids) :]
+        return self.tokenizer.joined([token for token in words if token != self.tokenizer.end_id])[0]
+
+    def written_of(self, talk: Conversation) -> list[int]:
+        """The target, without the turn that opens it."""
+        return talk.target[len(self.tokenizer.start_ids) :]
+
+    def tokens_of(self, talk: Conversation) -> list[int]:
+        """The whole conversation: prompt, finished sentences, source, turn and target."""
+        tokens = list(self.tokenizer.prompt_ids)
+        for source, target in talk.earlier:
+            tokens += [*source, *self.tokenizer.earlier_turn_ids, *target, *self.tokenizer.next_ids]
+        return tokens + self.source_of(talk) + talk.target
+
+    def logits(self, talks: Sequence[Conversation], rows: int) -> mx.array:
+        """The logits after the last `rows` tokens of each conversation, (B, rows, V); feeds what its memory lacks.
+
+        Where less is fed than that, the first row stands for those before it.
+        """
+        new = [self._rewind(talk, self.tokens_of(talk), rows) for talk in talks]
+        if len(talks) == 1:
+            found = self.model(mx.array(new), cache=talks[0].cache)
+        else:
+            found = self._pass_of_several(talks, new)
+        for talk, tokens in zip(talks, new, strict=True):
+            talk.fed = talk.fed + tokens
+        lengths = np.array([[len(tokens)] for tokens in new])
+        places = np.maximum(lengths - rows + np.arange(rows), 0)
+        return mx.take_along_axis(found, mx.array(places)[..., None], axis=1)
+
+    def best_after(self, talk: Conversation, written: list[int]) -> int:
+        """The best token after these target tokens, whatever the conversation's own are."""
+        ahead = replace(talk, target=[*self.tokenizer.start_ids, *written])
+        best = int(self.logits([ahead], 1).argmax())
+        talk.cache, talk.fed = ahead.cache, ahead.fed
+        return best
+
+    def _rewind(self, talk: Conversation, tokens: list[int], rows: int) -> list[int]:
+        """Takes back what the memory holds beyond the beginning it shares with `tokens`; gives the rest of these."""
+        from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
+
+        pairs = zip(talk.fed, tokens[: len(tokens) - rows], strict=False)
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        if same < len(talk.fed):
+            if can_trim_prompt_cache(talk.cache):
+                trim_prompt_cache(talk.cache, len(talk.fed) - same)
+            else:  # a window that has begun to move
+                same, talk.cache = 0, make_prompt_cache(self.model)
+        talk.fed = talk.fed[:same]
+        return tokens[same:]
+
+    def _pass_of_several(self, talks: Sequence[Conversation], new: Sequence[list[int]]) -> mx.array:
+        """The logits of new tokens (B, L, V), those of each conversation at the left."""
+        width = max(map(len, new))
+        padding = [width - len(tokens) for tokens in new]
+        layers = list(zip(*(talk.cache for talk in talks), strict=True))
+        joined = [layer[0].merge(layer) for layer in layers]
+        for cache in joined:
+            cache.prepare(lengths=[len(tokens) for tokens in new], right_padding=padding)
+        ids = mx.array([tokens + [self.tokenizer.end_id] * extra for tokens, extra in zip(new, padding, strict=True)])
+        found = self.model(ids, cache=joined)
+        for cache in joined:
+            cache.finalize()
+        for number, talk in enumerate(talks):
+            talk.cache = [cache.extract(number) for cache in joined]
+        mx.eval(found, [layer.state for talk in talks for layer in talk.cache])
+        return found
+
+
+class ChatRunner:
+    """Makes the passes of streams that go in step, or of one."""
+
+    def __init__(self, executor: ChatExecutor, policy: Policy, streams: int):
+        """Begins so many conversations. Raises UsageError for a policy that needs a calibrated checkpoint."""
+        self._executor, self._instrument = executor, _instrument(policy)
+        self._talks = [executor.conversation() for _ in range(streams)]
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these streams only, in this order."""
+        self._talks = [self._talks[row] for row in rows]
+
+    def answer(self, requests: Sequence[Forward]) -> list[Prediction]:
+        """The predictions for one request of each stream."""
+        return self.answer_talks(self._talks, requests)
+
+    def answer_talks(self, talks: Sequence[Conversation], requests: Sequence[Forward]) -> list[Prediction]:
+        """The predictions for one request of each of these conversations."""
+        for talk, request in zip(talks, requests, strict=True):
+            self._note(talk, request)
+        if len(talks) > 1 and not self._executor.shares_passes:
+            parts = [([talk], [request]) for talk, request in zip(talks, requests, strict=True)]
+        else:
+            parts = [(list(talks), list(requests))]
+        return [prediction for part in parts for prediction in self._predict(*part)]
+
+    def _note(self, talk: Conversation, request: Forward) -> None:
+        """Writes down what a request brings to its conversation."""
+        executor = self._executor
+        if request.fresh:
+            if executor.context and talk.source[-1:] == [executor.tokenizer.end_id]:
+                said = executor.source_of(talk), executor.written_of(talk)
+                talk.earlier = [*talk.earlier, said][-executor.context :]
+            talk.source, talk.target = [], []
+        talk.target = talk.target[: len(talk.target) - request.take_back] + request.target
+        talk.source = talk.source + request.source
+
+    def _predict(self, talks: list[Conversation], requests: list[Forward]) -> list[Prediction]:
+        """One pass; a token that the rules refuse gives way to the next best."""
+        rows = max(request.rows for request in requests)
+        logits = self._executor.logits(talks, rows)
+        for last_try in [False] * MOST_REFUSALS + [True]:
+            predictions = predict(requests, logits, logits, self._instrument)  # no instrument here looks at states
+            judged = [self._judged(talk, found.tokens) for talk, found in zip(talks, predictions, strict=True)]
+            refused = [
+                (number, rows - len(tokens) + row, predictions[number].tokens[row])
+                for number, tokens in enumerate(judged)
+                for row, token in enumerate(tokens)
+                if token is None
+            ]
+            if last_try or not refused:
+                break
+            logits[tuple(mx.array(list(part)) for part in zip(*refused, strict=True))] = -mx.inf
+        end = self._executor.tokenizer.end_id
+        return [
+            replace(found, tokens=[end if token is None else token for token in tokens])
+            for found, tokens in zip(predictions, judged, strict=True)
+        ]
+
+    def _judged(self, talk: Conversation, tokens: list[int]) -> list[int | None]:
+        """The best tokens after each of the last target tokens, as the rules have them; None for refused ones."""
+        executor = self._executor
+        written, source = executor.written_of(talk), executor.source_of(talk)
+        finished = talk.source[-1:] == [executor.tokenizer.end_id]
+        first = len(written) + 1 - len(tokens)
+        best_after = partial(executor.best_after, talk)
+        return [
+            executor.rules.judge(token, written[: first + row], source, finished, best_after)
+            for row, token in enumerate(tokens)
+        ]
+
+
+class ChatPool:
+    """Makes the passes of live streams that come and go."""
+
+    def __init__(self, executor: ChatExecutor, policy: Policy):
+        self._executor, self._runner = executor, ChatRunner(executor, policy, 0)
+
+    def memory(self) -> Conversation:
+        """The memory of a new stream."""
+        return self._executor.conversation()
+
+    def answer(self, memories: Sequence[Conversation], requests: Sequence[Forward]) -> list[Prediction]:
+        """The predictions for one request of each stream."""
+        return self._runner.answer_talks(memories, requests)
+
+
+def load_chat(
+    directory: Path, languages: tuple[str, str], instructions: Instructions, adapter: Path | None = None
+) -> ChatExecutor:
+    """The executor of a chat model between two languages, by code; adapter: directory of one to merge into it.
+
+    Raises ModelError for a model that cannot be loaded or cannot stream.
+    """
+    chat = load_chat_model(directory, adapter)
+    ends = set(chat.tokenizer.eos_token_ids)
+    try:
+        render = partial(_rendered, chat.tokenizer)
+        tokenizer = ChatTokenizer(chat.tokenizer.backend_tokenizer, render, ends, instructions, languages)
+    except Exception as error:  # templates are programs, which fail in ways of their own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ModelError(f"{directory}: its chat template cannot be used: {reason[:300]}") from error
+    rules = Rules(tokenizer, Manners(instructions, *languages), languages[1])
+    return ChatExecutor(chat.model, tokenizer, rules, instructions.context)
+
+
+def default_policy(target: str) -> dict[str, Any]:
+    """The policy for a target language, by code: one that needs no calibration."""
+    return {"name": "agree", "agree": 2, "horizon": 12 if is_unspaced(target) else 6}
+
+
+def _rendered(tokenizer: Any, messages: list[dict[str, str]], opened: bool) -> str:
+    """A conversation as the model's template has it, without thoughts where it can think."""
+    return str(
+        tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=opened, enable_thinking=False)
+    )
+
+
+def _instrument(policy: Policy) -> Instrument | None:
+    match glance_of(policy.evidence):
+        case NextToken():
+            return ChoiceInstrument()
+        case None:
+            return None
+    raise UsageError(f"policy {policy.name} needs a calibrated checkpoint; take agree or wait-k")
