@@ -15,6 +15,7 @@ from streamtrans.cli.shared.bundles import Command, bundled, keyword
 from streamtrans.errors import UsageError
 from streamtrans.files import text_lines
 from streamtrans.models.embedded import embedded_models
+from streamtrans.models.named import given_names
 from streamtrans.models.routes import Route, find_route
 from streamtrans.text.instructions import Instructions, parse_glossary
 from streamtrans.text.languages import NAMES
@@ -27,8 +28,12 @@ def _languages() -> list[tuple[str, str]]:
     return list(NAMES.items())
 
 
+def _models() -> list[str]:
+    return embedded_models() + given_names()
+
+
 _MODEL = typer.Option(
-    "--model", "-m", metavar="MODEL", help="en-pt, a directory, or a Hub id.", autocompletion=embedded_models
+    "--model", "-m", metavar="MODEL", help="en-pt, a directory, a Hub id, a name you gave.", autocompletion=_models
 )
 _FROM = typer.Option("--from", metavar="LANGUAGE", help="Of the source: German, de, …", autocompletion=_languages)
 _TO = typer.Option("--to", metavar="LANGUAGE", help="Of the translation.", autocompletion=_languages)
@@ -107,6 +112,12 @@ class ModelChoice:
 def takes_model(command: Command) -> Command:
     """Gives a command the options of models, bundled into its parameter `model`."""
     return bundled(command, "model", _OPTIONS, _chosen)
+
+
+def takes_model_to_name(command: Command) -> Command:
+    """Gives a command those that `models add` keeps: all but `--adapter` and `--carry`."""
+    kept = [option for option in _OPTIONS if option.name not in ("adapter", "carry")]
+    return bundled(command, "model", kept, _chosen)
 
 
 def takes_model_alone(command: Command) -> Command:
