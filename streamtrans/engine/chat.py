@@ -7,6 +7,7 @@ model's memory, a list of mlx-lm's caches.
 
 import copy
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import takewhile
@@ -17,13 +18,15 @@ import mlx.nn as nn
 import numpy as np
 
 from streamtrans.engine.chat_rules import MOST_REFUSALS, Rules
-from streamtrans.engine.instruments import ChoiceInstrument, Instrument
-from streamtrans.engine.passes import Forward, Prediction, Runner, StartGroup
+from streamtrans.engine.instruments import AttentionInstrument, ChoiceInstrument, Instrument
+from streamtrans.engine.passes import Evidence, Forward, Prediction, Runner, StartGroup
 from streamtrans.engine.single import predict
 from streamtrans.errors import ModelError, UsageError
 from streamtrans.models.chat import load_chat_model, parameters_of
+from streamtrans.models.chat_attention import attention_noted
+from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder, Heads
 from streamtrans.policies import Policy
-from streamtrans.policies.base import NextToken, glance_of
+from streamtrans.policies.base import Attention, NextToken, glance_of
 from streamtrans.runtime import mx
 from streamtrans.text.chat_tokenizer import ChatTokenizer
 from streamtrans.text.instructions import Instructions
@@ -48,12 +51,16 @@ class Conversation:
 
 @dataclass(frozen=True)
 class ChatExecutor:
-    """Computes with a chat model of mlx-lm's; context: finished sentences that stay visible."""
+    """Computes with a chat model of mlx-lm's.
+
+    context: finished sentences that stay visible. heads: those that look at the source words to translate.
+    """
 
     model: nn.Module
     tokenizer: ChatTokenizer
     rules: Rules
     context: int = 0
+    heads: Heads = ()
     drafts = float("inf")
 
     @property
@@ -71,7 +78,7 @@ class ChatExecutor:
 
     def start_group(self, policy: Policy) -> StartGroup:
         """The maker of runners for many streams; UsageError as `runner`."""
-        _instrument(policy)
+        self.instrument(policy)
         mx.eval([layer.state for layer in self.prompt_cache])  # by this thread, for all
         return lambda sources: ChatRunner(self, policy, len(sources))
 
@@ -96,10 +103,22 @@ class ChatExecutor:
         """The memory of a new stream."""
         return Conversation(copy.deepcopy(self.prompt_cache), list(self.tokenizer.prompt_ids))
 
+    def talk_of(self, source: list[int], target: list[int]) -> Conversation:
+        """A conversation at these tokens of an unfinished source and of its target."""
+        start = self.conversation()
+        return replace(start, source=[*self.tokenizer.prompt_ids, *source], target=[*self.tokenizer.start_ids, *target])
+
     def source_of(self, talk: Conversation) -> list[int]:
         """The source read, without prompt and end mark, as a whole text has it."""
+        return self._joined(talk)[0]
+
+    def origins_of(self, talk: Conversation) -> list[int]:
+        """For each of these tokens the stream's source token that it begins in."""
+        return [len(self.tokenizer.prompt_ids) + origin for origin in self._joined(talk)[1]]
+
+    def _joined(self, talk: Conversation) -> tuple[list[int], list[int]]:
         words = talk.source[len(self.tokenizer.prompt_ids) :]
-        return self.tokenizer.joined([token for token in words if token != self.tokenizer.end_id])[0]
+        return self.tokenizer.joined([token for token in words if token != self.tokenizer.end_id])
 
     def written_of(self, talk: Conversation) -> list[int]:
         """The target, without the turn that opens it."""
@@ -111,6 +130,28 @@ class ChatExecutor:
         for source, target in talk.earlier:
             tokens += [*source, *self.tokenizer.earlier_turn_ids, *target, *self.tokenizer.next_ids]
         return tokens + self.source_of(talk) + talk.target
+
+    def instrument(self, policy: Policy) -> Instrument | None:
+        """The instrument for a policy's evidence. Raises UsageError for one that needs a calibrated checkpoint."""
+        match glance_of(policy.evidence):
+            case None:
+                return None
+            case NextToken():
+                return ChoiceInstrument()
+            case Attention() if self.heads:
+                return AttentionInstrument(self.heads)
+            case Attention():
+                raise UsageError(
+                    "policy alignatt needs alignment heads; find those of this model with: streamtrans models calibrate"
+                )
+        raise UsageError(f"policy {policy.name} needs a model that was trained for it; take agree or wait-k")
+
+    def recorder(self, talk: Conversation, rows: int, heads: Heads) -> AttentionRecorder:
+        """The recorder of where heads look in the source, for the last `rows` tokens."""
+        source = self.source_of(talk)
+        end = len(self.tokens_of(talk)) - len(talk.target)
+        columns = np.arange(end - len(source), end)
+        return AttentionRecorder(heads, columns, rows, [len(source)])
 
     def logits(self, talks: Sequence[Conversation], rows: int) -> mx.array:
         """The logits after the last `rows` tokens of each conversation, (B, rows, V); feeds what its memory lacks.
@@ -172,7 +213,8 @@ class ChatRunner:
 
     def __init__(self, executor: ChatExecutor, policy: Policy, streams: int):
         """Begins so many conversations. Raises UsageError for a policy that needs a calibrated checkpoint."""
-        self._executor, self._instrument = executor, _instrument(policy)
+        self._executor, self._instrument = executor, executor.instrument(policy)
+        self._looks = isinstance(self._instrument, AttentionInstrument)
         self._talks = [executor.conversation() for _ in range(streams)]
 
     def keep(self, rows: Sequence[int]) -> None:
@@ -187,7 +229,8 @@ class ChatRunner:
         """The predictions for one request of each of these conversations."""
         for talk, request in zip(talks, requests, strict=True):
             self._note(talk, request)
-        if len(talks) > 1 and not self._executor.shares_passes:
+        apart = self._looks or not self._executor.shares_passes
+        if len(talks) > 1 and apart:
             parts = [([talk], [request]) for talk, request in zip(talks, requests, strict=True)]
         else:
             parts = [(list(talks), list(requests))]
@@ -207,9 +250,15 @@ class ChatRunner:
     def _predict(self, talks: list[Conversation], requests: list[Forward]) -> list[Prediction]:
         """One pass; a token that the rules refuse gives way to the next best."""
         rows = max(request.rows for request in requests)
-        logits = self._executor.logits(talks, rows)
+        recorder = (
+            self._executor.recorder(talks[0], rows, self._executor.heads)
+            if self._looks and requests[0].evidence
+            else None
+        )
+        with attention_noted(self._executor.model, recorder.note) if recorder else nullcontext():
+            logits = self._executor.logits(talks, rows)
         for last_try in [False] * MOST_REFUSALS + [True]:
-            predictions = predict(requests, logits, logits, self._instrument)  # no instrument here looks at states
+            predictions = predict(requests, logits, logits, self._instrument, recorder)  # none looks at states
             judged = [self._judged(talk, found.tokens) for talk, found in zip(talks, predictions, strict=True)]
             refused = [
                 (number, rows - len(tokens) + row, predictions[number].tokens[row])
@@ -222,9 +271,16 @@ class ChatRunner:
             logits[tuple(mx.array(list(part)) for part in zip(*refused, strict=True))] = -mx.inf
         end = self._executor.tokenizer.end_id
         return [
-            replace(found, tokens=[end if token is None else token for token in tokens])
-            for found, tokens in zip(predictions, judged, strict=True)
+            Prediction([end if token is None else token for token in tokens], self._told(talk, found))
+            for talk, found, tokens in zip(talks, predictions, judged, strict=True)
         ]
+
+    def _told(self, talk: Conversation, found: Prediction) -> list[Evidence]:
+        """The evidence, in which the attended token is one of the stream's."""
+        if not self._looks or not found.evidence:
+            return found.evidence
+        origins = self._executor.origins_of(talk)
+        return [{"attended": origins[int(evidence["attended"])]} for evidence in found.evidence]
 
     def _judged(self, talk: Conversation, tokens: list[int]) -> list[int | None]:
         """The best tokens after each of the last target tokens, as the rules have them; None for refused ones."""
@@ -255,9 +311,15 @@ class ChatPool:
 
 
 def load_chat(
-    directory: Path, languages: tuple[str, str], instructions: Instructions, adapter: Path | None = None
+    directory: Path,
+    languages: tuple[str, str],
+    instructions: Instructions,
+    adapter: Path | None = None,
+    heads: Heads = (),
 ) -> ChatExecutor:
     """The executor of a chat model between two languages, by code; adapter: directory of one to merge into it.
+
+    heads: its alignment heads.
 
     Raises ModelError for a model that cannot be loaded or cannot stream.
     """
@@ -270,7 +332,7 @@ def load_chat(
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ModelError(f"{directory}: its chat template cannot be used: {reason[:300]}") from error
     rules = Rules(tokenizer, Manners(instructions, *languages), languages[1])
-    return ChatExecutor(chat.model, tokenizer, rules, instructions.context)
+    return ChatExecutor(chat.model, tokenizer, rules, instructions.context, heads)
 
 
 def default_policy(target: str) -> dict[str, Any]:
@@ -283,12 +345,3 @@ def _rendered(tokenizer: Any, messages: list[dict[str, str]], opened: bool) -> s
     return str(
         tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=opened, enable_thinking=False)
     )
-
-
-def _instrument(policy: Policy) -> Instrument | None:
-    match glance_of(policy.evidence):
-        case NextToken():
-            return ChoiceInstrument()
-        case None:
-            return None
-    raise UsageError(f"policy {policy.name} needs a calibrated checkpoint; take agree or wait-k")

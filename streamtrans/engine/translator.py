@@ -136,6 +136,6 @@ def _chat(directory: Path, adapter: Path | None, languages: Languages, instructi
 
     stated = TranslationSettings.from_config(read_config(directory))
     source, target = require_languages(directory, *(languages or (stated.source_language, stated.target_language)))
-    executor = load_chat(directory, (source, target), instructions or Instructions(), adapter)
-    settings = replace(TranslationSettings.between(source, target), alignment_heads=stated.alignment_heads)
+    executor = load_chat(directory, (source, target), instructions or Instructions(), adapter, stated.alignment_heads)
+    settings = TranslationSettings.between(source, target)
     return executor, executor.tokenizer, replace(settings, policy=stated.policy or default_policy(target))

@@ -37,6 +37,8 @@ _MODEL = typer.Option(
 )
 _FROM = typer.Option("--from", metavar="LANGUAGE", help="Of the source: German, de, …", autocompletion=_languages)
 _TO = typer.Option("--to", metavar="LANGUAGE", help="Of the translation.", autocompletion=_languages)
+FromOption = Annotated[str | None, _FROM]
+ToOption = Annotated[str | None, _TO]
 _ADAPTER = typer.Option("--adapter", metavar="DIR", help="A low-rank adapter to put on the model.")
 _CARRY = typer.Option("--carry/--no-carry", help="Copy addresses, tags, emoji and the like letter for letter.")
 _INSTRUCTION = typer.Option(
@@ -47,8 +49,8 @@ _SENTENCES = typer.Option("--context", metavar="N", min=0, help="Finished senten
 
 _OPTIONS = (
     keyword("model", Annotated[str | None, _MODEL]),
-    keyword("source_language", Annotated[str | None, _FROM]),
-    keyword("target_language", Annotated[str | None, _TO]),
+    keyword("source_language", FromOption),
+    keyword("target_language", ToOption),
     keyword("adapter", Annotated[Path | None, _ADAPTER]),
     keyword("carry", Annotated[bool, _CARRY], default=True),
     keyword("instruction", Annotated[str | None, _INSTRUCTION]),

@@ -44,7 +44,13 @@ def find_heads(
     """
     args = model.args
     heads = [(layer, head) for layer in range(args.num_hidden_layers) for head in range(args.num_attention_heads)]
-    parts = [_looks(model, found, heads) for found in decisions(collator, pairs, seed, advance)]
+    return best_heads(
+        [_looks(model, found, heads) for found in decisions(collator, pairs, seed, advance)], heads, pairs
+    )
+
+
+def best_heads(parts: Sequence[Looks], heads: Heads, pairs: Sequence[Pair]) -> tuple[Heads, float]:
+    """Chooses among heads by where they looked, those of all parts in the same order; as `find_heads`."""
     changed = np.concatenate([part.changed for part in parts] or [np.zeros(0, bool)])
     if changed.all() or not changed.any():
         raise too_few(pairs)

@@ -66,9 +66,26 @@ def write_calibrated(directory: Path, output: Path | None, found: Calibration) -
     return output
 
 
+def write_chat_heads(directory: Path, output: Path | None, heads: Heads) -> Path:
+    """Writes the alignment heads of a chat model into its config.json; as `write_calibrated`."""
+    if output is None:
+        with replacing(directory / "config.json") as config:
+            config.write_text(_with_section(directory, {"kind": "chat"}, heads), encoding="utf-8")
+        return directory
+    with written_aside(output) as copy:
+        shutil.copytree(directory, copy, dirs_exist_ok=True)
+        write_chat_heads(copy, None, heads)
+    return output
+
+
 def _write(directory: Path, found: Calibration) -> None:
-    values = read_config(directory)
-    section = values.get("streamtrans", {}) | {"alignment_heads": [list(pair) for pair in found.heads]}
     with replacing(directory / FILE) as head, replacing(directory / "config.json") as config:
-        config.write_text(json.dumps(values | {"streamtrans": section}, indent=2) + "\n", encoding="utf-8")
+        config.write_text(_with_section(directory, {}, found.heads), encoding="utf-8")
         save_regret_head(found.head, head, fingerprint(directory))
+
+
+def _with_section(directory: Path, entries: dict[str, str], heads: Heads) -> str:
+    """The config.json of a directory, with alignment heads in its section."""
+    values = read_config(directory)
+    section = values.get("streamtrans", {}) | entries | {"alignment_heads": [list(pair) for pair in heads]}
+    return json.dumps(values | {"streamtrans": section}, indent=2) + "\n"
