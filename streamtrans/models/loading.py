@@ -110,8 +110,9 @@ def find_model(path_or_name: str | Path, fetch: bool = True) -> Path:
 
 
 def model_files(directory: Path) -> list[Path]:
-    """The files of a model that decide about its translations: a checkpoint's, or a Firefox model's."""
-    kinds = ("config.json", "model*.safetensors", REGRET_HEAD, "model.*.bin", "lex.*.bin", "*vocab.*.spm")
+    """The files of a model that decide about its translations: a checkpoint's, a chat model's, or a Firefox model's."""
+    streaming, chat = ("config.json", "model*.safetensors", REGRET_HEAD), ("chat_template.*",)
+    kinds = (*streaming, *chat, "model.*.bin", "lex.*.bin", "*vocab.*.spm")
     return sorted(file for kind in kinds for file in directory.glob(kind))
 
 

@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from chat_checkpoints import make_chat_checkpoint
 from processes import run
 
+from streamtrans.cli.app import run as run_here
 from streamtrans.cli.shared.model_choice import ModelChoice
 from streamtrans.cli.shared.recording import model_record
 from streamtrans.errors import UsageError
@@ -77,3 +79,61 @@ def test_a_line_of_a_glossary_is_named(glossary):
     assert refused("live", "--glossary", str(glossary)) == (
         f"{glossary}:2: 'help ajuda' is no pair; write a term, one tab, its translation"
     )
+
+
+@pytest.fixture(scope="module")
+def chat(tmp_path_factory):
+    return make_chat_checkpoint(tmp_path_factory.mktemp("chat"))
+
+
+@pytest.fixture
+def translated(tmp_path, monkeypatch, capsys):
+    """Translates a sentence with options of `translate`, in this process."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    (tmp_path / "s").write_text("The weather is fine today.\n")
+
+    def translate(*options):
+        assert run_here(["translate", str(tmp_path / "s"), "--save-log", str(tmp_path / "log"), *options]) == 0
+        configuration = json.loads((tmp_path / "log" / "configuration.json").read_text())["configuration"]
+        return capsys.readouterr().out, configuration
+
+    return translate
+
+
+def test_a_chat_model_is_told_what_the_options_say(chat, glossary):
+    told = {"instruction": "From {source}, in {target}.", "glossary": (("help", "ajuda"),), "context": 1}
+    executor = ModelChoice(str(chat), "en", "pt", instructions=told).load().executor
+    prompt = executor.tokenizer.text_of(executor.tokenizer.prompt_ids)
+    assert "From English, in Portuguese.\nUse these terms:\nhelp → ajuda\n" in prompt
+    assert executor.context == 1
+
+
+def test_a_name_is_the_same_as_its_options(chat, glossary, translated, capsys):
+    told = ["--glossary", str(glossary), "--instruction", "Now {target}:", "--wait-k", "2"]
+    languages = ["--from", "en", "--to", "de"]
+    plain, _ = translated("--model", str(chat), *languages)
+    direct, configuration = translated("--model", str(chat), *languages, *told)
+    assert (configuration["languages"], configuration["k"]) == ("en-de", 2)
+    assert configuration["instructions"]["glossary"] == [["help", "ajuda"]]
+    assert run_here(["models", "add", "talks", "--model", str(chat), *languages, *told]) == 0
+    capsys.readouterr()
+    assert translated("--model", "talks") == (direct, configuration)
+    assert direct != plain
+
+
+def test_options_beside_a_name_win(chat, glossary, translated):
+    add = ["models", "add", "talks", "--model", str(chat), "--from", "en", "--to", "de", "--glossary", str(glossary)]
+    assert run_here(add) == 0
+    _, configuration = translated("--model", "talks", "--to", "fr", "--context", "2", "--wait-k", "3")
+    assert (configuration["languages"], configuration["k"]) == ("en-fr", 3)
+    assert configuration["instructions"] == {
+        "instruction": Instructions().instruction, "glossary": [["help", "ajuda"]], "context": 2,
+    }  # fmt: skip
+
+
+def test_a_chat_model_needs_its_languages(chat, capsys):
+    for options in ([], ["--from", "en"], ["--to", "de"]):
+        assert run_here(["translate", __file__, "--model", str(chat), *options]) == 2
+        assert capsys.readouterr().err == (
+            f"streamtrans: {chat} is a chat model, of any languages; say which with --from and --to\n"
+        )
