@@ -82,7 +82,7 @@ def models(context: typer.Context, available: AvailableOption = False, as_json: 
     print_table(["model", "languages", "kind", "parameters", "size", "trained for wait-k"], rows)
     if given:
         print()
-        print_table(["name", "model", "languages", "kind", "policy", "told"], [as_row(info) for info in given])
+        print_table(["name", "languages", "kind", "settings", "model"], [as_row(info) for info in given])
 
 
 def cached_info(pair: tuple[str, str], directory: Path) -> ModelInfo:

@@ -75,19 +75,15 @@ def _looked_at(name: str, named: NamedModel) -> tuple[str, str | None, tuple[str
 
 
 def as_row(info: GivenName) -> tuple[str, ...]:
-    """Return the row of a table: name, model, languages, kind, policy, what a chat model is told."""
+    """Return the row of a table: name, languages, kind, settings, model."""
     policy = dict(info.policy or {})
-    options = [str(policy.pop("name", "–")), *(f"{key.replace('_', '-')} {value}" for key, value in policy.items())]
-    told = {
-        "instruction": info.instruction is not None,
+    named = " ".join([policy.pop("name", ""), *(f"{key.replace('_', '-')} {value}" for key, value in policy.items())])
+    settings = {
+        named: named,
+        "instruction": info.instruction,
         f"{info.glossary} term{'s' * (info.glossary > 1)}": info.glossary,
         f"context {info.context}": info.context,
     }
-    return (
-        info.name,
-        info.model or "–",
-        f"{info.source_language or '?'} → {info.target_language or '?'}",
-        info.kind,
-        ", ".join(options),
-        ", ".join(part for part, given in told.items() if given) or "–",
-    )
+    languages = f"{info.source_language or '?'} → {info.target_language or '?'}"
+    settled = ", ".join(part for part, given in settings.items() if given) or "–"
+    return info.name, languages, info.kind, settled, info.model or "–"

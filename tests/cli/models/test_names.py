@@ -88,8 +88,8 @@ def test_all_of_it_is_kept_and_listed(chat, glossary, tmp_path):
     }
     rows = run("models").stdout.splitlines()
     assert rows[-2:] == [
-        "name\tmodel\tlanguages\tkind\tpolicy\ttold",
-        f"talks\t{chat}\tde → pt-BR\tchat\tagree, hold 1, horizon 4, max-lag 9\tinstruction, 2 terms, context 2",
+        "name\tlanguages\tkind\tsettings\tmodel",
+        f"talks\tde → pt-BR\tchat\tagree hold 1 horizon 4 max-lag 9, instruction, 2 terms, context 2\t{chat}",
     ]
 
 
@@ -120,9 +120,9 @@ def test_what_is_gone_or_damaged_is_listed_as_such(chat, names):
     (names / "other.json").write_text("{")
     done = run("models")
     assert done.returncode == 0
-    assert [line.split("\t")[:4] for line in done.stdout.splitlines()[-2:]] == [
-        ["other", "–", "? → ?", "damaged"],
-        ["talks", str(chat), "en → ja", "gone"],
+    assert [line.split("\t") for line in done.stdout.splitlines()[-2:]] == [
+        ["other", "? → ?", "damaged", "–", "–"],
+        ["talks", "en → ja", "gone", "–", str(chat)],
     ]
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"streamtrans: warning: {names / 'other.json'} is damaged: ")
@@ -139,7 +139,7 @@ def test_files_that_are_no_model_any_more_are_listed_with_a_warning(chat):
     add("talks", "--model", chat, "--from", "en", "--to", "ja")
     (chat / "chat_template.jinja").unlink()
     done = run("models")
-    assert done.stdout.splitlines()[-1].split("\t")[3] == "damaged"
+    assert done.stdout.splitlines()[-1].split("\t")[2] == "damaged"
     assert done.stderr.startswith(f"streamtrans: warning: talks: {chat} was not trained for streaming")
 
 
