@@ -57,6 +57,7 @@ def live(
       streamtrans live
       streamtrans live --wait-k 5
       streamtrans live --from English --to German
+      streamtrans live --model mlx-community/Qwen2.5-7B-Instruct-4bit --from en --to ja
       echo "How are you?" | streamtrans live
       recogniser | streamtrans live --pause 1.5 --json
       recogniser | streamtrans live --subtitles talk.srt
