@@ -85,6 +85,8 @@ class ChatTokenizer(HuggingFaceTokenizer):
     def _before_text(self, tokens: list[int]) -> list[int]:
         """Tokens without the letter A at their end, in front of which white space has other tokens than at an end."""
         letter = self._after("\n", "A")
+        if not letter:
+            raise ValueError("the tokenizer has no letters")
         if tokens[-len(letter) :] != letter:
             raise ValueError("the tokenizer joins the user's text with the template before it")
         return tokens[: -len(letter)]

@@ -99,6 +99,14 @@ def test_weights_that_are_no_numbers_are_refused(checkpoint):
         load(checkpoint, languages=PAIR).translate("Hello.")
 
 
+def test_a_tokenizer_of_another_model_is_refused(checkpoint, tmp_path):
+    weights = mx.load(str(checkpoint / "model.safetensors"))
+    embedding = "model.embed_tokens.weight"
+    mx.save_safetensors(str(checkpoint / "model.safetensors"), weights | {embedding: weights[embedding][:100]})
+    with pytest.raises(ModelError, match="has other tokens than the model, which has 100"):
+        load(changed(checkpoint, vocab_size=100), languages=PAIR).translate("Hello.")
+
+
 @pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json"])
 def test_a_damaged_or_missing_file_is_one_line(checkpoint, file):
     (checkpoint / file).write_bytes((checkpoint / file).read_bytes()[:1000])
