@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +20,11 @@ class ColdStart:
     peak_mb: float | None
 
 
-def cold_start(model: str) -> ColdStart:
-    """Starts `streamtrans live` on two sentences in a pipe, as a process of its own."""
+def cold_start(options: Sequence[str]) -> ColdStart:
+    """Starts `streamtrans live` with these options on two sentences in a pipe, as a process of its own."""
     start = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "streamtrans", "live", "--model", model, "--json"],
+        [sys.executable, "-m", "streamtrans", "live", *options, "--json"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

@@ -20,7 +20,7 @@ from streamtrans.engine.qwen2 import Qwen2Executor
 from streamtrans.engine.translator import Translator
 from streamtrans.models.loading import find_parts
 from streamtrans.models.qwen2_streaming.model import Model
-from streamtrans.models.routes import find_route
+from streamtrans.models.routes import Route
 from streamtrans.runtime import compute_dtype, describe, mx
 
 DEPTHS = (10, 30, 60)
@@ -36,10 +36,14 @@ Advance = Callable[[str], None]
 class Suite:
     """One run of all cases; `skipped` tells why a peer was not measured."""
 
-    def __init__(self, model: str, against: Sequence[str] | None, torch_python: str, quick: bool):
-        """against: peers, None for those that need nothing else. quick: fewer rounds, two sentences."""
-        self._name = model
-        route = find_route(model, None, None, None)
+    def __init__(
+        self, route: Route, options: Sequence[str], against: Sequence[str] | None, torch_python: str, quick: bool
+    ):
+        """options: of `live`, for the same model. against: peers, None for those that need nothing else.
+
+        quick: fewer rounds, two sentences.
+        """
+        self._name, self._options = route.title, options
         self._translator = load_route(route)
         self._directory, _ = find_parts(route.models[0])
         executor = self._translator.executor if isinstance(self._translator, Translator) else None
@@ -206,7 +210,7 @@ class Suite:
         helps: list[float] = []
         for _ in range(self._starts):
             advance("cold start")
-            starts.append(cold_start(self._name))
+            starts.append(cold_start(self._options))
             helps.append(help_time())
         measured: dict[str, list[float | None]] = {
             "cold_start_s": [s.first_word_s for s in starts],

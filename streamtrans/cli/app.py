@@ -30,13 +30,13 @@ COMMANDS = {
     "distill": ("distill", "Write training pairs with a teacher's translations."),
     "serve": ("serve", "Serve live translation: a page, captions for a room, an interface."),
     "policies": ("policies", "List the policies: when to read, when to write."),
-    "models": ("models.command", "List models, get Firefox's, calibrate, merge adapters."),
+    "models": ("models.command", "List models, get Firefox's, name yours, calibrate, merge."),
     "bench": ("bench", "Measure how fast it is here, and against whom."),
     "doctor": ("doctor", "Tell what this machine computes with, and what makes it slow."),
 }
 
 # Commands that have commands of their own, each the function of its name in the module of its name.
-SUBCOMMANDS = {"models": ["get", "remove", "fuse", "calibrate"]}
+SUBCOMMANDS = {"models": ["get", "add", "remove", "fuse", "calibrate"]}
 
 _OUTPUT_FAILS = {
     ENOSPC: "no space left on the device",

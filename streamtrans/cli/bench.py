@@ -8,15 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
-from streamtrans.cli.shared.options import JsonOption, ModelOption
+from streamtrans.cli.shared.model_choice import ModelChoice, takes_model_alone
+from streamtrans.cli.shared.options import JsonOption
 from streamtrans.cli.shared.tables import print_table
 from streamtrans.errors import UsageError
 
 _PEERS = ("mlx-lm", "transformers", "reencode", "fxtranslate")
 
 
+@takes_model_alone
 def bench(
-    model: ModelOption = "en-pt",
+    model: ModelChoice,
     against: Annotated[
         str | None,
         typer.Option("--against", metavar="PEER[,PEER…]", help="mlx-lm, transformers, reencode, fxtranslate; or none."),
@@ -48,7 +50,7 @@ def bench(
     from streamtrans.bench.suite import Suite
 
     with _activity(shown=not as_json) as advance:
-        found = Suite(model, peers, torch_python, quick).run(advance)
+        found = Suite(model.route, model.options, peers, torch_python, quick).run(advance)
     if as_json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
         return

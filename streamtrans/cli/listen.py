@@ -11,18 +11,9 @@ import typer
 
 from streamtrans.cli.live.signals import SignalInbox
 from streamtrans.cli.shared.event_text import Spoken, Writer, json_line
+from streamtrans.cli.shared.model_choice import ModelChoice, takes_model
 from streamtrans.cli.shared.opening import ConnectOption, SessionNameOption, TokenOption, opener
-from streamtrans.cli.shared.options import (
-    AdapterOption,
-    CarryOption,
-    FromOption,
-    JsonOption,
-    ModelChoiceOption,
-    PlainOption,
-    PolicyChoice,
-    ToOption,
-    takes_policy,
-)
+from streamtrans.cli.shared.options import JsonOption, PlainOption, PolicyChoice, takes_policy
 from streamtrans.cli.shared.pipe import HearingPipe, PauseOption, StableWordsOption, words_of
 from streamtrans.cli.shared.stderr import say
 from streamtrans.cli.shared.subtitles import Subtitles, SubtitlesOption
@@ -41,7 +32,9 @@ if TYPE_CHECKING:
 
 
 @takes_policy
+@takes_model
 def listen(
+    *,
     choice: PolicyChoice,
     file: Annotated[Path | None, typer.Argument(metavar="[FILE.wav|-]", help="Speech; - is standard input.")] = None,
     microphone: Annotated[bool, typer.Option("--microphone", help="Listen to the microphone.")] = False,
@@ -51,12 +44,8 @@ def listen(
     ] = None,
     realtime: Annotated[bool, typer.Option("--realtime", help="Take the file at the speed of speech.")] = False,
     stable_words: StableWordsOption = None,
-    model: ModelChoiceOption = None,
-    source_language: FromOption = None,
-    target_language: ToOption = None,
-    adapter: AdapterOption = None,
+    model: ModelChoice,
     pause: PauseOption = None,
-    carry: CarryOption = True,
     connect: ConnectOption = None,
     session_name: SessionNameOption = None,
     token: TokenOption = None,
@@ -81,8 +70,7 @@ def listen(
 
     if microphone and (file or realtime):
         raise UsageError("--microphone takes no file, and is always at the speed of speech")
-    wanted = choice, model, adapter, source_language, target_language, carry
-    _, start = opener(connect, session_name, token, *wanted)
+    _, start = opener(connect, session_name, token, choice, model)
 
     with Subtitles(subtitles) if subtitles else nullcontext() as captions:
         session = start()

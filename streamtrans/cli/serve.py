@@ -4,18 +4,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamtrans.cli.shared.options import (
-    AdapterOption,
-    CarryOption,
-    FromOption,
-    ModelChoiceOption,
-    PolicyChoice,
-    ToOption,
-    takes_policy,
-)
+from streamtrans.cli.shared.model_choice import ModelChoice, takes_model
+from streamtrans.cli.shared.options import PolicyChoice, takes_policy
 from streamtrans.cli.shared.stderr import say
 from streamtrans.errors import UsageError
-from streamtrans.models.routes import find_route
 
 if TYPE_CHECKING:
     from streamtrans.engine.lines import Opener
@@ -29,13 +21,10 @@ _ORIGINS = typer.Option("--allow-origin", metavar="URL", help="Pages of this sit
 
 
 @takes_policy
+@takes_model
 def serve(
     choice: PolicyChoice,
-    model: ModelChoiceOption = None,
-    source_language: FromOption = None,
-    target_language: ToOption = None,
-    adapter: AdapterOption = None,
-    carry: CarryOption = True,
+    model: ModelChoice,
     host: Annotated[
         str, typer.Option("--host", metavar="ADDRESS", help="Listen here; all but loopback need --token.")
     ] = "127.0.0.1",
@@ -69,12 +58,12 @@ def serve(
     public = not is_loopback(host)
     if public and not token:
         raise UsageError(f"--host {host} lets others in; give them a secret with --token, or STREAMTRANS_TOKEN")
-    own = find_route(model, adapter, source_language, target_language)
+    own = model.route
 
     def load(route: "Route") -> "Opener":
         from streamtrans.engine.chain import load_route
 
-        return load_route(route, adapter if route == own else None, carry)
+        return model.load() if route == own else load_route(route, None, model.carry)
 
     hall = Hall(own, Limits(sessions=sessions), choice.policy, load)
     hall.warm()

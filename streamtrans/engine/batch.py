@@ -7,12 +7,13 @@ products, which alone would profit from another core, and while one thread decid
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from functools import cache, partial
 from itertools import chain, islice, repeat
 from math import inf
-from typing import TYPE_CHECKING
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from streamtrans.engine.events import Event
 from streamtrans.engine.passes import Forward, Prediction, StartGroup
@@ -32,6 +33,7 @@ WINDOW = 2
 """Lines are sorted by length within this many batches; the first ones in smaller windows, to write something soon."""
 
 Result = tuple[int, list[Event]]
+T = TypeVar("T")
 
 
 class BatchEngine:
@@ -87,11 +89,10 @@ class BatchEngine:
                     rows = [row for future in done for row in future.result()]
                 yield from (row for row in rows if not row.waiting)
                 for group in self._groups(rows):  # a row whose next segment is due starts again in another group
-                    running.add(_workers().submit(_run_group, self._start_group, group, stop))
+                    running.add(_workers().submit(partial(_run_group, self._start_group, group, stop)))
         finally:
             stop.set()
-            for future in running:
-                future.cancel()
+            wait([future for future in running if not future.cancel()])  # for the passes that they make now
 
     def _groups(self, rows: "list[_Row]") -> "list[list[_Row]]":
         """The rows that wait, those of similar length together; threads that begin with the long ones end together."""
@@ -101,10 +102,36 @@ class BatchEngine:
         return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-@cache
-def _workers() -> ThreadPoolExecutor:
-    """Threads that are kept: each has a stream of mlx, and a thread of that stream, for its own."""
-    return ThreadPoolExecutor(GROUPS, "lockstep", start_computing_thread)
+class _Workers:
+    """Threads that are kept: each has a stream of mlx, and a thread of that stream, for its own.
+
+    They rest, and never end: with mlx-lm imported too, one that ends while the process does would abort it.
+    """
+
+    def __init__(self, threads: int):
+        self._tasks: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        for _ in range(threads):
+            threading.Thread(target=self._run, name="lockstep", daemon=True).start()
+
+    def submit(self, task: Callable[[], T]) -> "Future[T]":
+        """Has the next free thread do a task."""
+        future: Future[T] = Future()
+        self._tasks.put((future, task))
+        return future
+
+    def _run(self) -> None:
+        start_computing_thread()
+        while True:
+            future, task = self._tasks.get()
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(task())
+                except BaseException as error:  # whoever waits for it decides
+                    future.set_exception(error)
+            del future, task  # which hold arrays
+
+
+_workers = cache(partial(_Workers, GROUPS))
 
 
 def _run_group(start: StartGroup, rows: "list[_Row]", stop: threading.Event) -> "list[_Row]":

@@ -78,10 +78,13 @@ class Chain(Sentences):
 
 
 def load_route(route: Route, adapter: Path | None = None, carry: bool = True) -> Opener:
-    """The translator of a route, or the chain of two; ModelError as `load`."""
+    """The translator of a route, or the chain of two; raises as `load`."""
     tongues = [route.source, *[HUB] * (len(route.models) - 1), route.target]
     languages = [(source, target) if source and target else None for source, target in pairwise(tongues)]
-    links = [load(model, adapter, carry, pair) for model, pair in zip(route.models, languages, strict=True)]
+    links = [
+        load(model, adapter, carry, pair, route.instructions, route.policy)
+        for model, pair in zip(route.models, languages, strict=True)
+    ]
     return Chain(*links) if len(links) > 1 else links[0]
 
 

@@ -84,11 +84,16 @@ class ChatExecutor:
 
     @cached_property
     def prompt_cache(self) -> list[Any]:
-        """The memory after the prompt, which every conversation starts with; ModelError for damaged weights."""
+        """The memory after the prompt, which every conversation starts with.
+
+        Raises ModelError for weights that are no numbers, or too few for the tokenizer.
+        """
         from mlx_lm.models.cache import make_prompt_cache
 
         cache = make_prompt_cache(self.model)
         logits = self.model(mx.array([self.tokenizer.prompt_ids]), cache=cache)
+        if max(self.tokenizer.prompt_ids + self.tokenizer.start_ids) >= logits.shape[-1]:
+            raise ModelError(f"the tokenizer has other tokens than the model, which has {logits.shape[-1]:,}")
         if not mx.isfinite(logits).all():
             raise ModelError("the weights of this model are damaged: it computes what is no number")
         mx.eval([layer.state for layer in cache])

@@ -14,9 +14,10 @@ from streamtrans.engine.session import Session
 from streamtrans.engine.steps import SteppedSession
 from streamtrans.engine.stream import Stream
 from streamtrans.errors import ModelError, UsageError
-from streamtrans.models.kinds import Kind, kind_of
+from streamtrans.models.kinds import Kind, kind_of, refuse_instructions, require_languages
 from streamtrans.models.loading import find_parts, load_checkpoint, read_config
 from streamtrans.models.marian.store import languages_of
+from streamtrans.models.named import find_named
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import Policy, make_policy
 from streamtrans.policies.registry import options_stated
@@ -88,20 +89,26 @@ def load(
     instructions: Instructions | None = None,
     policy: dict[str, Any] | None = None,
 ) -> Translator:
-    """The translator of an embedded model, a directory, or a Hub id; ModelError if there is none or it is damaged.
+    """The translator of an embedded model, a directory, a Hub id, or a name of `models add`; ModelError if there is
+    none or it is damaged.
 
     adapter: directory of a low-rank adapter to merge into it. carry: see `Translator`. languages: source and target of
     a chat model, or of a Firefox model whose name does not tell them. instructions: for a chat model. policy: name and
-    options of the policy to follow where none is given, in place of the model's own.
+    options of the policy to follow where none is given, in place of the model's own; the same one keeps those of its
+    options that are not named. A name has languages, instructions and policy too, each for where none is given here.
 
     Raises UsageError for instructions to a model that takes none, or a chat model whose languages nobody names.
     """
+    if named := find_named(model):
+        model, languages = named.model, languages or named.languages
+        instructions, policy = instructions or named.instructions, policy or named.policy
     directory, adapter = find_parts(model, adapter)
     make = {Kind.FIREFOX: _firefox, Kind.CHAT: _chat, Kind.STREAMING: _streaming}
     kind = kind_of(directory, adapter)
-    if instructions and kind is not Kind.CHAT:
-        raise UsageError(f"{model} is no chat model: it takes no instruction, glossary or context")
+    refuse_instructions(model, kind, instructions)
     executor, tokenizer, settings = make[kind](directory, adapter, languages, instructions)
+    if policy and settings.policy and policy["name"] == settings.policy["name"]:
+        policy = settings.policy | policy
     return Translator(executor, tokenizer, replace(settings, policy=policy or settings.policy), carry)
 
 
@@ -128,9 +135,7 @@ def _chat(directory: Path, adapter: Path | None, languages: Languages, instructi
     from streamtrans.engine.chat import default_policy, load_chat
 
     stated = TranslationSettings.from_config(read_config(directory))
-    source, target = languages or (stated.source_language, stated.target_language)
-    if not source or not target:
-        raise UsageError(f"{directory} is a chat model, of any languages; say which with --from and --to")
+    source, target = require_languages(directory, *(languages or (stated.source_language, stated.target_language)))
     executor = load_chat(directory, (source, target), instructions or Instructions(), adapter, stated.alignment_heads)
     settings = TranslationSettings.between(source, target)
     return executor, executor.tokenizer, replace(settings, policy=stated.policy or default_policy(target))

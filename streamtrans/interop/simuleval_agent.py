@@ -34,7 +34,7 @@ class StreamtransAgent(TextToTextAgent):
     @staticmethod
     def add_args(parser: ArgumentParser) -> None:
         """The options that SimulEval's own command line gets."""
-        parser.add_argument("--model", default="en-pt", help="en-pt, a directory, or a Hub id")
+        parser.add_argument("--model", default="en-pt", help="en-pt, a directory, a Hub id, or a name of models add")
         parser.add_argument("--policy", help="a name of `streamtrans policies`, with its defaults")
         parser.add_argument("--wait-k", type=float, metavar="K", help="stay K words behind: 1, 2, … or inf")
 

@@ -4,11 +4,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from streamtrans.errors import ModelError
+from streamtrans.errors import ModelError, UsageError
 from streamtrans.models.adapters import read_adapter_config
 from streamtrans.models.chat import has_chat_template
 from streamtrans.models.loading import read_config
 from streamtrans.models.marian.store import is_firefox_model
+from streamtrans.text.instructions import Instructions
 
 
 class Kind(StrEnum):
@@ -37,6 +38,19 @@ def kind_of(directory: Path, adapter: Path | None = None) -> Kind:
         f"{directory} was not trained for streaming and has no chat template, so it would invent text; take its "
         "instruct sibling, or train it: streamtrans train --help"
     )
+
+
+def refuse_instructions(model: str | Path, kind: Kind, instructions: Instructions | None) -> None:
+    """Raises UsageError for instructions to a model that takes none."""
+    if instructions and kind is not Kind.CHAT:
+        raise UsageError(f"{model} is no chat model: it takes no instruction, glossary or context")
+
+
+def require_languages(model: str | Path, source: str | None, target: str | None) -> tuple[str, str]:
+    """Return both languages of a chat model. Raises UsageError where nobody names them."""
+    if not source or not target:
+        raise UsageError(f"{model} is a chat model, of any languages; say which with --from and --to")
+    return source, target
 
 
 def _stated(directory: Path, section: Any) -> Kind:

@@ -1,6 +1,7 @@
 """From a name, a directory or a Hub id to a model that is ready to run; imports neither mlx_lm nor transformers."""
 
 import difflib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from streamtrans.errors import ModelError
 from streamtrans.models.adapters import and_more, base_of, merge_adapter, with_adapter
 from streamtrans.models.checkpoint_files import read_object, read_weights
 from streamtrans.models.embedded import ASSETS, embedded_models
+from streamtrans.models.named import given_names
 from streamtrans.models.qwen2_streaming.model import Model, ModelArgs
 from streamtrans.models.qwen2_streaming.packed import pack
 from streamtrans.models.qwen2_streaming.regret_head import FILE as REGRET_HEAD
@@ -30,6 +32,10 @@ _LARGEST = {
 }
 """More than any model has of each, and little enough to describe one."""
 _DEFAULT_THETA = 10000.0  # of Qwen2Config, where a config names no rotary base
+
+
+class NotFetched(ModelError):
+    """A model of the Hub that is not on this machine."""
 
 
 @dataclass(frozen=True)
@@ -72,45 +78,52 @@ def load_checkpoint(path_or_name: str | Path, packed: bool = True, adapter: Path
     return Checkpoint(model, settings, directory, config, adapter)
 
 
-def find_parts(path_or_name: str | Path, adapter: Path | None = None) -> tuple[Path, Path | None]:
-    """Find the directories of a model and of its adapter, if any; the name may itself be an adapter's."""
-    directory = find_model(path_or_name)
+def find_parts(path_or_name: str | Path, adapter: Path | None = None, fetch: bool = True) -> tuple[Path, Path | None]:
+    """Find the directories of a model and of its adapter, if any; the name may itself be an adapter's.
+
+    Raises as `find_model`.
+    """
+    directory = find_model(path_or_name, fetch)
     if adapter is None and (directory / "adapter_config.json").exists() and not (directory / "config.json").exists():
-        return find_model(base_of(directory)), directory
+        return find_model(base_of(directory), fetch), directory
     return directory, adapter
 
 
-def find_model(path_or_name: str | Path) -> Path:
+def find_model(path_or_name: str | Path, fetch: bool = True) -> Path:
     """Find the directory of a model: an embedded name wins, then a directory, then the Hub for `organisation/name`.
 
-    Nothing is asked of the Hub if there is a directory `organisation` here. Raises ModelError where nothing is found.
+    Nothing is asked of the Hub if there is a directory `organisation` here. Raises ModelError where nothing is found,
+    NotFetched for what would have to be fetched if `fetch` is false.
     """
     name = str(path_or_name)
     if name in (known := embedded_models()):
         return ASSETS / name
-    if Path(name).is_dir():
+    if os.path.isdir(name):
         return Path(name)
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):
-        if (folder := Path(name).parent).is_dir():  # more likely mistyped than a Hub id
+        if os.path.isdir(folder := Path(name).parent):  # more likely mistyped than a Hub id
             raise ModelError(f"no model {name!r}: there is no such directory in {folder}")
-        return _from_hub(name)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+        return _from_hub(name, fetch)
+    near = difflib.get_close_matches(name, known + given_names(), n=1, cutoff=0.4)
     hint = f", did you mean {near[0]}?" if near else ""
     raise ModelError(f"no model {name!r}{hint}; embedded: {', '.join(known)}; a directory or a Hub id works too")
 
 
 def model_files(directory: Path) -> list[Path]:
-    """The files of a model that decide about its translations: a checkpoint's, or a Firefox model's."""
-    kinds = ("config.json", "model*.safetensors", REGRET_HEAD, "model.*.bin", "lex.*.bin", "*vocab.*.spm")
+    """The files of a model that decide about its translations: a checkpoint's, a chat model's, or a Firefox model's."""
+    streaming, chat = ("config.json", "model*.safetensors", REGRET_HEAD), ("chat_template.*",)
+    kinds = (*streaming, *chat, "model.*.bin", "lex.*.bin", "*vocab.*.spm")
     return sorted(file for kind in kinds for file in directory.glob(kind))
 
 
-def _from_hub(name: str) -> Path:
+def _from_hub(name: str, fetch: bool) -> Path:
     try:
         from huggingface_hub import snapshot_download
 
-        return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
+        return Path(snapshot_download(name, allow_patterns=_HUB_FILES, local_files_only=not fetch))
     except Exception as error:  # the Hub client raises dozens of kinds, and the user can do the same about all of them
+        if not fetch:
+            raise NotFetched(f"{name} is not on this machine; it is fetched when it is first used") from error
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"{name} is neither a directory nor could it be had from the Hub: {reason}") from error
 

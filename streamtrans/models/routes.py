@@ -1,12 +1,16 @@
 """From what the command line says of models and languages to the model, or the two in a chain, that translates."""
 
+import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from streamtrans.errors import ModelError, UsageError
 from streamtrans.models.embedded import ASSETS, embedded_models
 from streamtrans.models.marian import store
+from streamtrans.models.named import find_named
+from streamtrans.text.instructions import Instructions
 from streamtrans.text.languages import HUB, closest, code_of, described, tags_of
 
 DEFAULT = "en-pt"
@@ -21,30 +25,44 @@ class Route:
     """The model that translates, or two, of which the second reads what the first writes.
 
     models: a Path is the directory of a Firefox model, a string whatever `load_checkpoint` takes.
-    source, target: codes of the languages; None where only the model's own configuration tells them.
+    source, target: codes of the languages; None where only the model's own configuration tells them. instructions: for
+    a chat model. policy: the one to follow if none is asked for, as in `TranslationSettings`, in place of the model's.
+    given: the name that somebody gave it.
     """
 
     models: tuple[str | Path, ...]
     source: str | None = None
     target: str | None = None
+    instructions: Instructions | None = None
+    policy: dict[str, Any] | None = field(default=None, hash=False)
+    given: str | None = None
 
     @property
     def name(self) -> str:
         """The model as people name it."""
-        return " → ".join(map(str, self.models))
+        return self.given or " → ".join(map(str, self.models))
 
     @property
     def title(self) -> str:
         """The model without the directory it is in, as plots and screens name it."""
-        return " → ".join(Path(model).name for model in self.models)
+        return self.given or " → ".join(Path(model).name for model in self.models)
 
 
 def find_route(model: str | None, adapter: Path | None, source: str | None, target: str | None) -> Route:
     """Choose what translates, from `--model`, `--adapter`, `--from` and `--to` as they were given.
 
+    A name of `models add` stands for what was settled then, before a directory of that name; languages beside it win.
     Nothing is downloaded but a Hub id that `model` names. Raises UsageError for languages that are none, are missing or
     contradict the model, ModelError where no model is here, with the command that gets it.
     """
+    if not model or not (named := find_named(model)):
+        return _found(model, adapter, source, target)
+    route = _found(named.model, adapter, source or named.source, target or named.target)
+    return replace(route, instructions=named.instructions, policy=named.policy, given=model)
+
+
+def _found(model: str | None, adapter: Path | None, source: str | None, target: str | None) -> Route:
+    """The route without names that somebody gave."""
     source, target = (code_of(text) if text else None for text in (source, target))
     if model is None and adapter is None and (source or target):
         return _between(*_both(source, target))
@@ -56,7 +74,7 @@ def find_route(model: str | None, adapter: Path | None, source: str | None, targ
             raise UsageError(f"{name} is one of Firefox's models, on which no adapter goes")
         return _firefox(Path(name), source, target)
     if source or target:
-        own = _configured(name, adapter)
+        own = languages_configured(name, adapter)
         return _agreeing(Route((name,), *own), source, target)
     return Route((name,))
 
@@ -67,7 +85,7 @@ def directions() -> list[Pair]:
 
 
 def _is_there(name: str) -> bool:
-    return name in embedded_models() or Path(name).is_dir()
+    return name in embedded_models() or os.path.isdir(name)
 
 
 def _firefox(directory: Path, source: str | None, target: str | None) -> Route:
@@ -86,8 +104,8 @@ def _agreeing(route: Route, source: str | None, target: str | None) -> Route:
     return Route(route.models, route.source or source, route.target or target)
 
 
-def _configured(name: str, adapter: Path | None) -> tuple[str | None, str | None]:
-    """The languages in the configuration of a checkpoint, with its adapter's, if it has one."""
+def languages_configured(name: str, adapter: Path | None) -> tuple[str | None, str | None]:
+    """Read source and target in the configuration of a checkpoint, or of its adapter; None where it names none."""
     from streamtrans.models.adapters import with_adapter
     from streamtrans.models.loading import find_parts, read_config
     from streamtrans.models.settings import TranslationSettings

@@ -65,10 +65,19 @@ def build(policy: Any, name: str, max_lag: int | None, options: dict[str, float 
     for key, value in given.items():
         if key not in own:
             raise UsageError(f"{flag(key)} is an option of {listed(owners(key)) or 'no policy'}, not of {name}")
+        if not _is_number(value):
+            raise UsageError(f"{name}: {flag(key)} is {value!r}; it must be a number")
         if isinstance(own[key].default, int) and value != inf and value != int(value):
             raise UsageError(f"{name}: {flag(key)} is {value:g}; it must be a whole number")
+    if max_lag is not None and not (isinstance(max_lag, int) and _is_number(max_lag)):
+        raise UsageError(f"{name}: --max-lag is {max_lag!r}; it must be a whole number")
     made: Policy = policy(**given)
     return made if max_lag is None else MaxLag(made, max_lag)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value, which may come from a file, is ∞ or a number that is not larger than any use."""
+    return type(value) in (int, float) and (value == inf or abs(value) < 2**31)
 
 
 def settings_of(policy: Policy) -> dict[str, Any]:

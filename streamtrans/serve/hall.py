@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 from streamtrans.engine.chain import load_route
 from streamtrans.engine.events import Event
 from streamtrans.engine.lines import Opener
-from streamtrans.errors import StreamtransError
+from streamtrans.errors import StreamtransError, UsageError
+from streamtrans.models.named import find_named
 from streamtrans.models.routes import Route, find_route
 from streamtrans.policies import Policy
 from streamtrans.serve.captions import Stage
@@ -24,7 +25,7 @@ from streamtrans.serve.limits import Limits
 from streamtrans.serve.messages import ServiceError, Wanted, policy_of
 from streamtrans.serve.metrics import Metrics
 from streamtrans.serve.scheduler import Errand, Scheduler, Told, Work
-from streamtrans.text.languages import closest, code_of
+from streamtrans.text.languages import closest, code_of, described
 
 log = logging.getLogger(__name__)
 
@@ -100,17 +101,17 @@ class Hall:
         if wanted.model and (Path(wanted.model).name != wanted.model or wanted.model.startswith(".")):
             raise ServiceError("unknown_model", f"{wanted.model!r} is no model of this server")
         try:
-            if wanted.model is None and self._is_own(wanted.source, wanted.target):
-                return self._route
+            if wanted.model is None:
+                own = self._translator(self._route).settings
+                if _fits(wanted, own.source_language, own.target_language):
+                    return self._route
+            elif (named := find_named(wanted.model)) and named.languages:
+                if not _fits(wanted, *named.languages):  # or each client could have the model loaded once more
+                    raise UsageError(f"{wanted.model} translates from {' to '.join(map(described, named.languages))}")
+                return find_route(wanted.model, None, None, None)
             return find_route(wanted.model, None, wanted.source, wanted.target)
         except StreamtransError as error:
             raise ServiceError("unsupported_direction", str(error)) from error
-
-    def _is_own(self, source: str | None, target: str | None) -> bool:
-        """Whether the default model translates between these languages, None where either will do."""
-        own = self._translator(self._route).settings
-        pairs = [(source, own.source_language), (target, own.target_language)]
-        return all(not asked or (has and closest(code_of(asked), [has])) for asked, has in pairs)
 
     def _translator(self, route: Route) -> Opener:
         with self._loading:
@@ -180,6 +181,12 @@ class Hall:
     def close(self) -> None:
         """Has the threads rest."""
         self._scheduler.close()
+
+
+def _fits(wanted: Wanted, source: str | None, target: str | None) -> bool:
+    """Whether a client's languages are these, None where either will do; UsageError for what is no language."""
+    pairs = [(wanted.source, source), (wanted.target, target)]
+    return all(not asked or (has and closest(code_of(asked), [has])) for asked, has in pairs)
 
 
 def new_name() -> str:

@@ -5,6 +5,7 @@
 
 import gzip
 import json
+import os
 import shutil
 import sys
 import warnings
@@ -40,12 +41,14 @@ from streamtrans.engine.stream import Stream
 from streamtrans.errors import DataError, StreamtransError
 from streamtrans.evaluation.instances import read_log, resume, write_log
 from streamtrans.evaluation.run_folder import RunFolder
-from streamtrans.files import Lines, read_lines
+from streamtrans.files import Lines, read_lines, text_lines
 from streamtrans.models.embedded import ASSETS
 from streamtrans.models.loading import load_checkpoint, model_args, read_config
 from streamtrans.models.marian.files import load_vocabulary, read_marian
+from streamtrans.models.named import NamedModel, find_named, give_name, names_directory
 from streamtrans.models.qwen2_streaming.model import Model, ModelArgs
 from streamtrans.models.qwen2_streaming.regret_head import FILE, RegretHead, load_regret_head, save_regret_head
+from streamtrans.models.routes import find_route
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies import WaitK, make_policy
 from streamtrans.runtime import mx
@@ -53,6 +56,7 @@ from streamtrans.speech.agreement import Agreement
 from streamtrans.speech.hypotheses import read_hypothesis
 from streamtrans.text.clean import without_sequences
 from streamtrans.text.encoding import Utf8Decoder
+from streamtrans.text.instructions import Instructions, parse_glossary
 from streamtrans.text.tokenizer import SentencePieceTokenizer, load_tokenizer
 from streamtrans.text.words import Word, WordReader, source_words
 from streamtrans.training.config import load_config
@@ -167,6 +171,46 @@ def text_files(folder: Path) -> Target:
 
     text = st.tuples(texts, mutations).map(lambda t: mutated(t[0].encode("utf-8", "surrogatepass"), t[1]))
     return Target(st.one_of(text, st.binary(max_size=40)), check)
+
+
+def glossary(folder: Path) -> Target:
+    """A file of terms: pairs without white space around them, as many as it has lines that say something."""
+    file = folder / "terms.tsv"
+    sound = "# ours\ncat\tGato\n\n Good morning \t bom dia\r\n你好\tolá\n".encode()
+
+    def check(data: bytes) -> None:
+        file.write_bytes(data)
+        terms = outcome(lambda: parse_glossary(text_lines(file), str(file)))
+        if terms is not None:
+            said = [line for line in data.decode("utf-8-sig").split("\n") if line.strip() and line[0] != "#"]
+            assert len(terms) == len(said)
+            assert all(half == half.strip() != "" and "\t" not in half for pair in terms for half in pair)
+
+    return Target(st.one_of(mutations.map(lambda changes: mutated(sound, changes)), st.binary(max_size=40)), check)
+
+
+def named_model(folder: Path) -> Target:
+    """The file of a name that somebody gave a model: settings that can all be followed, or one line."""
+    os.environ["XDG_CONFIG_HOME"] = str(folder)
+    sound = {
+        "model": "en-pt",
+        "source": "en",
+        "target": "pt",
+        "instructions": {"instruction": "Say it in {target}.", "glossary": [["cat", "gato"]], "context": 2},
+        "policy": {"name": "agree", "hold": 1, "horizon": "inf", "max_lag": 4},
+    }
+    give_name("n", NamedModel("en-pt"))
+
+    def check(given: Any) -> None:
+        changes, damage = given
+        (names_directory() / "n.json").write_bytes(mutated(as_file(with_changes(sound, changes)), damage))
+        found = outcome(lambda: find_named("n"))
+        if found:
+            assert (found.instructions or Instructions()).before_text(found.source or "", found.target or "").encode()
+            if "/" not in found.model:  # else the Hub may be asked
+                outcome(lambda: find_route("n", None, None, None))
+
+    return Target(st.tuples(json_changes, st.one_of(st.just([]), mutations)), check)
 
 
 def subtitles(folder: Path) -> Target:
@@ -620,6 +664,8 @@ MAKERS: dict[str, Callable[[Path], Target]] = {
         words,
         utf8,
         text_files,
+        glossary,
+        named_model,
         subtitles,
         keys,
         sentencepiece,

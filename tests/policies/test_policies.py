@@ -1,3 +1,4 @@
+from contextlib import suppress
 from math import floor, inf
 
 import pytest
@@ -20,6 +21,7 @@ from streamtrans.policies import (
     short_name,
 )
 from streamtrans.policies.base import NextToken
+from streamtrans.policies.registry import options_of
 
 
 def delays(policy, source_words, target_words, clause_ends=(), sentence_ends=()):
@@ -152,6 +154,17 @@ def test_registry_refuses_other_policies_options_and_unknown_names():
     with pytest.raises(UsageError, match="max-lag is 1, but confident keeps at least 2 words behind"):
         make_policy("confident", max_lag=1, min_wait=2)
     assert make_policy("wait-k", max_lag=2, k=inf) == MaxLag(WaitK(inf), 2)
+
+
+numbers = st.one_of(st.floats(), st.integers(), st.booleans(), st.text(max_size=3), st.sampled_from([2**63, 10**400]))
+
+
+@given(st.sampled_from([(name, key) for name, policy in POLICIES.items() for key in options_of(policy)]), numbers)
+def test_whatever_a_file_states_makes_a_policy_or_is_refused(option, value):
+    name, key = option
+    for options in ({key: value}, {"max_lag": value}):
+        with suppress(UsageError):
+            assert make_policy(name, **options).name == name
 
 
 def test_short_names():

@@ -11,18 +11,9 @@ import typer
 
 from streamtrans.cli.live.signals import SignalInbox
 from streamtrans.cli.shared.event_text import json_line
+from streamtrans.cli.shared.model_choice import ModelChoice, takes_model
 from streamtrans.cli.shared.opening import ConnectOption, SessionNameOption, TokenOption, opener
-from streamtrans.cli.shared.options import (
-    AdapterOption,
-    CarryOption,
-    FromOption,
-    JsonOption,
-    ModelChoiceOption,
-    PlainOption,
-    PolicyChoice,
-    ToOption,
-    takes_policy,
-)
+from streamtrans.cli.shared.options import JsonOption, PlainOption, PolicyChoice, takes_policy
 from streamtrans.cli.shared.pipe import PauseOption, Pipe, StableWordsOption, words_of
 from streamtrans.cli.shared.subtitles import Subtitles, SubtitlesOption
 from streamtrans.errors import UsageError
@@ -40,18 +31,15 @@ class InputKind(StrEnum):
 
 
 @takes_policy
+@takes_model
 def live(
     choice: PolicyChoice,
-    model: ModelChoiceOption = None,
-    source_language: FromOption = None,
-    target_language: ToOption = None,
-    adapter: AdapterOption = None,
+    model: ModelChoice,
     input_kind: Annotated[
         InputKind, typer.Option("--input", help="text, or a recogniser's hypotheses: a JSON object per line.")
     ] = InputKind.TEXT,
     stable_words: StableWordsOption = None,
     pause: PauseOption = None,
-    carry: CarryOption = True,
     connect: ConnectOption = None,
     session: SessionNameOption = None,
     token: TokenOption = None,
@@ -69,6 +57,7 @@ def live(
       streamtrans live
       streamtrans live --wait-k 5
       streamtrans live --from English --to German
+      streamtrans live --model mlx-community/Qwen2.5-7B-Instruct-4bit --from en --to ja
       echo "How are you?" | streamtrans live
       recogniser | streamtrans live --pause 1.5 --json
       recogniser | streamtrans live --subtitles talk.srt
@@ -80,8 +69,7 @@ def live(
     if sys.stdin is None:
         raise UsageError("standard input is closed; type into live, or pipe text into it")
 
-    wanted = choice, model, adapter, source_language, target_language, carry
-    title, start = opener(connect, session, token, *wanted)
+    title, start = opener(connect, session, token, choice, model)
 
     def open_session() -> "Session":
         opened = start()

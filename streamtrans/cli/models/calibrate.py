@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamtrans.cli.shared.options import FromOption, PlainOption, ToOption
+from streamtrans.cli.shared.model_choice import FromOption, ToOption
+from streamtrans.cli.shared.options import PlainOption
 from streamtrans.cli.shared.progress import Pace, progress
 from streamtrans.cli.shared.stderr import say
 from streamtrans.errors import UsageError

@@ -14,6 +14,7 @@ from streamtrans.cli.shared.tables import print_table
 from streamtrans.errors import ModelError
 from streamtrans.models.embedded import embedded_models
 from streamtrans.models.marian.store import cached_models, megabytes, size_on_disk
+from streamtrans.models.named import given_names
 
 AvailableOption = Annotated[
     bool, typer.Option("--available", help="Ask which of Firefox's models there are to get; needs fxtranslate.")
@@ -24,7 +25,7 @@ AvailableOption = Annotated[
 class ModelInfo:
     """A model as its files describe it; languages are None where its config.json names none.
 
-    model: what `--model` takes. kind: qwen2 or firefox, whose files are not opened for this: parameters is None.
+    model: what `--model` takes. kind: streaming or firefox, whose files are not opened for this: parameters is None.
     """
 
     model: str
@@ -38,15 +39,16 @@ class ModelInfo:
 
 
 def models(context: typer.Context, available: AvailableOption = False, as_json: JsonOption = False) -> None:
-    """List the models that come with streamtrans, and Firefox's that are here or there to get.
+    """List the models that come with streamtrans, Firefox's that are here or there to get, and the names you gave.
 
-    Any other Qwen2 checkpoint works too: `--model` takes a directory or a Hub id as well.
+    Any other checkpoint, and any chat model, works too: `--model` takes a directory or a Hub id as well.
 
     \b
     Examples:
       streamtrans models --json
       streamtrans models --available
       streamtrans models get en-de
+      streamtrans models add talks --model mlx-community/Qwen2.5-7B-Instruct-4bit --from en --to ja
       streamtrans live --model path/to/checkpoint
     """
     if context.invoked_subcommand:
@@ -56,12 +58,15 @@ def models(context: typer.Context, available: AvailableOption = False, as_json: 
 
         print_available(as_json)
         return
+    from streamtrans.cli.models.given import as_row, look_up
     from streamtrans.models.loading import find_model
 
     found = [read_info(name, find_model(name)) for name in embedded_models()]
     found += [cached_info(pair, directory) for pair, directory in cached_models().items()]
+    given = [look_up(name) for name in given_names()]
     if as_json:
-        print(json.dumps({"models": [asdict(info) for info in found]}, indent=2, ensure_ascii=False))
+        listed = {"models": [asdict(info) for info in found], "named": [asdict(info) for info in given]}
+        print(json.dumps(listed, indent=2, ensure_ascii=False))
         return
     rows = [
         (
@@ -75,6 +80,9 @@ def models(context: typer.Context, available: AvailableOption = False, as_json: 
         for info in found
     ]
     print_table(["model", "languages", "kind", "parameters", "size", "trained for wait-k"], rows)
+    if given:
+        print()
+        print_table(["name", "languages", "kind", "settings", "model"], [as_row(info) for info in given])
 
 
 def cached_info(pair: tuple[str, str], directory: Path) -> ModelInfo:
@@ -94,7 +102,7 @@ def read_info(name: str, directory: Path) -> ModelInfo:
     size = sum(file.stat().st_size for file in directory.iterdir() if file.is_file())
     parameters = sum(count_parameters(file) for file in weights)
     languages = settings.source_language, settings.target_language
-    return ModelInfo(name, "qwen2", *languages, parameters, size, ks, str(directory.resolve()))
+    return ModelInfo(name, "streaming", *languages, parameters, size, ks, str(directory.resolve()))
 
 
 def count_parameters(file: Path) -> int:

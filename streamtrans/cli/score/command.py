@@ -12,20 +12,16 @@ from streamtrans.cli.score.logs import FromLogOption, ReferenceOption, read_logs
 from streamtrans.cli.score.output import Output
 from streamtrans.cli.score.plot import OverlayOption, PlotOption
 from streamtrans.cli.score.sweep import SweepOption, swept
+from streamtrans.cli.shared.model_choice import ModelChoice, takes_model
 from streamtrans.cli.shared.options import (
-    AdapterOption,
     BatchSizeOption,
-    CarryOption,
-    FromOption,
     JsonOption,
     LanguageOption,
     LimitOption,
-    ModelChoiceOption,
     PlainOption,
     PolicyChoice,
     ResumeOption,
     SaveLogOption,
-    ToOption,
     takes_policies,
 )
 from streamtrans.errors import UsageError
@@ -33,7 +29,6 @@ from streamtrans.evaluation.clock import WORD_MS
 from streamtrans.evaluation.quality import QUALITY
 from streamtrans.evaluation.scores import Scores
 from streamtrans.evaluation.tradeoff import LAGS
-from streamtrans.models.routes import find_route
 from streamtrans.policies import Policy, WaitK
 
 ReferencesArgument = Annotated[
@@ -49,18 +44,16 @@ WordMsOption = Annotated[
 
 
 @takes_policies
+@takes_model
 def score(
     context: typer.Context,
+    *,
     choice: PolicyChoice,
     source: Annotated[Path | None, typer.Argument(metavar="SOURCE", help="Sentences to translate, one a line.")] = None,
     references: ReferencesArgument = None,
     sweep: SweepOption = False,
-    model: ModelChoiceOption = None,
-    source_language: FromOption = None,
-    target_language: ToOption = None,
-    adapter: AdapterOption = None,
+    model: ModelChoice,
     limit: LimitOption = None,
-    carry: CarryOption = True,
     batch_size: BatchSizeOption = None,
     sequential: SequentialOption = False,
     word_ms: WordMsOption = None,
@@ -93,8 +86,7 @@ def score(
         _policies(choice, sweep, WaitK(1))  # before a model is loaded: is it possible at all?
     _check(bool(from_log), bool(reference), language, overlay, resume, save_log, comet)
     lags: Sequence[float] = parse_lags(at) if at else LAGS if sweep else ()
-    route = find_route(model, adapter, source_language, target_language)
-    title = from_log[0].resolve().name if from_log else adapter.name if adapter else route.title
+    title = from_log[0].resolve().name if from_log else model.title
     output = Output.of(title, overlay or [], language, as_json=as_json, plain=plain, lags=lags, plot=plot)
     quality = (*QUALITY, "COMET") if comet else QUALITY
     if from_log:
@@ -105,7 +97,7 @@ def score(
 
         files = [source, *(references or [])] if source else []
         pacing = Pacing(batch_size, sequential, _clock(word_ms, batch_size, sequential))
-        trial = Trial(files, limit, route, adapter, carry, pacing)
+        trial = Trial(files, limit, model, pacing)
         policies = _policies(choice, sweep, trial.translator.default_policy)
         scored = trial.runs(policies, save_log, resume, quality, shown=not plain)
     if scored:  # else another rank has it all

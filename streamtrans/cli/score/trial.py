@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from streamtrans.cli.shared.line_run import LineRun, Pacing
-from streamtrans.cli.shared.recording import model_record
+from streamtrans.cli.shared.model_choice import ModelChoice
 from streamtrans.cli.shared.stderr import InputWarnings
 from streamtrans.engine.lines import Opener
 from streamtrans.errors import DataError, UsageError
@@ -15,7 +15,6 @@ from streamtrans.evaluation.run_folder import RunFolder
 from streamtrans.evaluation.runs import Run
 from streamtrans.evaluation.scores import Scores
 from streamtrans.files import read_parallel
-from streamtrans.models.routes import Route
 from streamtrans.policies import Policy, short_name
 from streamtrans.ranks import Ranks
 
@@ -23,9 +22,7 @@ from streamtrans.ranks import Ranks
 class Trial:
     """Sources, their references (one or several each), and the model that translates them; each rank has all of it."""
 
-    def __init__(
-        self, paths: list[Path], limit: int | None, route: Route, adapter: Path | None, carry: bool, pacing: Pacing
-    ):
+    def __init__(self, paths: list[Path], limit: int | None, model: ModelChoice, pacing: Pacing):
         """paths: of the source and of its references, of which the first `limit` lines are taken.
 
         Raises UsageError where one is not given, DataError as reading does.
@@ -34,7 +31,7 @@ class Trial:
             raise UsageError("score needs SOURCE and REFERENCE, or --from-log FILE")
         self.sources, *references = read_parallel(paths, limit)
         self.references = list(zip(*references, strict=True))
-        self._paths, self._route, self._adapter, self._carry, self._pacing = paths, route, adapter, carry, pacing
+        self._paths, self._model, self._pacing = paths, model, pacing
         self._ranks = Ranks.launched()
         self._ranks.stop_together()
         self._warn = InputWarnings()
@@ -42,17 +39,15 @@ class Trial:
     @cached_property
     def translator(self) -> Opener:
         """The model, loaded when it is first asked for."""
-        from streamtrans.engine.chain import load_route
-
-        return load_route(self._route, self._adapter, self._carry)
+        return self._model.load()
 
     @cached_property
     def _configuration(self) -> dict[str, Any]:
         """Everything but the policy that the results depend on."""
         source, *references = map(str, self._paths)
         files = {"source": source, "reference": references[0] if len(references) == 1 else references}
-        clock = {"word_ms": self._pacing.word_ms, "sequential": self._pacing.sequential, "carry": self._carry}
-        return {**model_record(self._route, self._adapter), **files, "sentences": len(self.sources), **clock}
+        clock = {"word_ms": self._pacing.word_ms, "sequential": self._pacing.sequential}
+        return {**self._model.record(), **files, "sentences": len(self.sources), **clock}
 
     def runs(
         self, policies: Sequence[Policy], save_log: Path | None, resume: bool, quality: Sequence[str], shown: bool

@@ -5,9 +5,8 @@ puts `--policy` and the options of all policies in its place, and complains abou
 starts. With `takes_policies`, `--wait-k 1,3,inf` asks for one run per value, and the command checks its choice itself.
 """
 
-import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
@@ -15,43 +14,17 @@ from typing import Annotated, Any
 
 import typer
 
+from streamtrans.cli.shared.bundles import Command, bundled, keyword
 from streamtrans.errors import UsageError
-from streamtrans.models.embedded import embedded_models
 from streamtrans.policies import POLICIES, MaxLag, Policy, WaitK, make_policy
 from streamtrans.policies.outside import import_policy, is_outside
 from streamtrans.policies.registry import flag, listed, options_of, owners, settings_of
-from streamtrans.text.languages import NAMES
-
-Command = Callable[..., None]
-
-
-def _languages() -> list[tuple[str, str]]:
-    return list(NAMES.items())
 
 
 def _policy_names() -> list[tuple[str, str]]:
     return [(name, policy.summary) for name, policy in POLICIES.items()]
 
 
-_MODEL = typer.Option(
-    "--model", "-m", metavar="MODEL", help="en-pt, a directory, or a Hub id.", autocompletion=embedded_models
-)
-ModelOption = Annotated[str, _MODEL]
-ModelChoiceOption = Annotated[str | None, _MODEL]
-FromOption = Annotated[
-    str | None,
-    typer.Option("--from", metavar="LANGUAGE", help="Of the source: German, de, …", autocompletion=_languages),
-]
-ToOption = Annotated[
-    str | None, typer.Option("--to", metavar="LANGUAGE", help="Of the translation.", autocompletion=_languages)
-]
-AdapterOption = Annotated[
-    Path | None, typer.Option("--adapter", metavar="DIR", help="A low-rank adapter to put on the model.")
-]
-CarryOption = Annotated[
-    bool,
-    typer.Option("--carry/--no-carry", help="Copy addresses, tags, emoji and the like letter for letter."),
-]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable JSON on standard output.")]
 PlainOption = Annotated[bool, typer.Option("--plain", help="No colours, no redrawing.")]
 LimitOption = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Only the first N sentences.")]
@@ -141,34 +114,27 @@ def takes_policies(command: Command) -> Command:
 
 
 def _with_policy_options(command: Command, several: bool) -> Command:
-    @functools.wraps(command)
-    def run(policy: str | None, max_lag: int | None, **given: Any) -> None:
-        options = {key: value for key in POLICY_OPTIONS if (value := given.pop(key)) is not None}
+    def chosen(policy: str | None, max_lag: int | None, **given: Any) -> PolicyChoice:
+        options = {key: value for key, value in given.items() if value is not None}
         ks = parse_ks(options.pop("k")) if "k" in options else []
         choice = PolicyChoice(policy, ks, max_lag, options)
         if not several:
             choice.policy(WaitK(1))  # before a model is loaded: is it possible at all?
-        command(**given, choice=choice)
+        return choice
 
-    own, keyword = inspect.signature(command), inspect.Parameter.KEYWORD_ONLY
-    parameters: list[inspect.Parameter] = []
-    for parameter in own.parameters.values():
-        replaced = parameter.name == "choice"
-        parameters += _policy_parameters(several) if replaced else [parameter.replace(kind=keyword)]
-    run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
-    return run
+    return bundled(command, "choice", [*_policy_parameters(several)], chosen)
 
 
 def _policy_parameters(several: bool) -> Iterator[inspect.Parameter]:
-    yield _keyword("policy", PolicyOption)
+    yield keyword("policy", PolicyOption)
     for key, option in POLICY_OPTIONS.items():
         kind, metavar, text = type(option.default), option.metadata["metavar"], _help(key)
         if key == "k":
             kind = str
             if several:
                 metavar, text = "K[,K…]", f"{text} A list makes one run per value."
-        yield _keyword(key, Annotated[kind | None, typer.Option(flag(key), metavar=metavar, help=text)])
-    yield _keyword("max_lag", MaxLagOption)
+        yield keyword(key, Annotated[kind | None, typer.Option(flag(key), metavar=metavar, help=text)])
+    yield keyword("max_lag", MaxLagOption)
 
 
 def _help(key: str) -> str:
@@ -178,7 +144,3 @@ def _help(key: str) -> str:
         meanings.setdefault(options_of(POLICIES[name])[key].metadata["help"], []).append(name)
     said = "; ".join(f"{text[:1].lower()}{text[1:]} ({', '.join(names)})" for text, names in meanings.items())
     return f"{said[:1].upper()}{said[1:]}."
-
-
-def _keyword(name: str, annotation: Any) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)

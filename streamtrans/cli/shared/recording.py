@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,16 +45,21 @@ def as_instance(
 
 
 def model_record(route: "Route", adapter: Path | None) -> dict[str, Any]:
-    """The models as the configuration of a run states them: name, adapter and languages if any, digest of the weights.
+    """The models as the configuration of a run states them: name, adapter and instructions if any, and their digest.
 
-    Languages are there for Firefox's models, whose files do not tell them; a chain has a list of models.
+    Languages are there for models whose files do not tell them; a chain has a list of models.
     """
+    from streamtrans.models.routes import languages_configured
+
     models = [str(model) for model in route.models]
     named: dict[str, Any] = {"model": models[0] if len(models) == 1 else models}
     if adapter:
         named["adapter"] = str(adapter)
-    if any(isinstance(model, Path) for model in route.models):
+    silent = any(isinstance(model, Path) or not any(languages_configured(model, adapter)) for model in route.models)
+    if silent and route.source and route.target:
         named["languages"] = f"{route.source}-{route.target}"
+    if route.instructions:
+        named["instructions"] = asdict(route.instructions)
     return {**named, "weights": weights_digest(route, adapter)}
 
 

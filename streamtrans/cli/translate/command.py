@@ -9,19 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streamtrans.captions.writing import caption_kind, require_kind
+from streamtrans.cli.shared.model_choice import ModelChoice, takes_model
 from streamtrans.cli.shared.options import (
-    AdapterOption,
     BatchSizeOption,
-    CarryOption,
-    FromOption,
     JsonOption,
     LimitOption,
-    ModelChoiceOption,
     PlainOption,
     PolicyChoice,
     ResumeOption,
     SaveLogOption,
-    ToOption,
     takes_policy,
 )
 from streamtrans.cli.shared.subtitles import Subtitles, SubtitlesOption
@@ -30,14 +26,15 @@ from streamtrans.cli.translate.pace import SteadyPace
 from streamtrans.cli.translate.sources import CaptionFile, Source, TextFile
 from streamtrans.errors import UsageError
 from streamtrans.files import refuse_input
-from streamtrans.models.routes import find_route
 
 if TYPE_CHECKING:
     from streamtrans.cli.shared.line_run import LineRun
 
 
 @takes_policy
+@takes_model
 def translate(
+    *,
     choice: PolicyChoice,
     file: Annotated[
         Path,
@@ -46,14 +43,10 @@ def translate(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="OUT", help="Write here, not to standard output.")
     ] = None,
-    model: ModelChoiceOption = None,
-    source_language: FromOption = None,
-    target_language: ToOption = None,
-    adapter: AdapterOption = None,
+    model: ModelChoice,
     save_log: SaveLogOption = None,
     resume: ResumeOption = False,
     limit: LimitOption = None,
-    carry: CarryOption = True,
     subtitles: SubtitlesOption = None,
     batch_size: BatchSizeOption = None,
     as_json: JsonOption = False,
@@ -75,8 +68,6 @@ def translate(
       mlx.launch -n 2 -- streamtrans translate talk.en -o talk.pt
     """
     from streamtrans.cli.shared.line_run import LineRun, Pacing
-    from streamtrans.cli.shared.recording import model_record
-    from streamtrans.engine.chain import load_route
     from streamtrans.evaluation.run_folder import RunFolder
     from streamtrans.ranks import Ranks
 
@@ -85,13 +76,12 @@ def translate(
     _check(file, output, resume, as_json, ranks.size)
     _check_captions(file, output, subtitles, resume, as_json)
     source: Source = CaptionFile(file, output, limit) if caption_kind(file) else TextFile(file, limit, as_json)
-    route = find_route(model, adapter, source_language, target_language)
-    translator = load_route(route, adapter, carry)
+    translator = model.load()
     policy = choice.policy(translator.default_policy)
     shown = not plain and (output is not None or not sys.stdout.isatty())
     folder, name = (RunFolder(save_log), save_log.resolve().name) if save_log else (None, "translating")
     run = LineRun(translator, policy, ranks, name, Pacing(batch_size), folder, shown)
-    configuration = model_record(route, adapter) | {"source": str(file), "carry": carry} if folder else {}
+    configuration = model.record() | {"source": str(file)} if folder else {}
     done = ranks.from_leader(lambda: _begin(run, configuration, output if resume else None))
     _translate(run, source, output, subtitles, done)
     if folder and ranks.leads:

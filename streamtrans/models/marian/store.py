@@ -42,7 +42,7 @@ def cached_models() -> dict[tuple[str, str], Path]:
 
 def is_firefox_model(directory: Path) -> bool:
     """Tell whether a directory has the weights of a Firefox model, and is no checkpoint."""
-    return any(directory.glob("model.*.bin")) and not (directory / "config.json").exists()
+    return os.path.isdir(directory) and any(directory.glob("model.*.bin")) and not (directory / "config.json").exists()
 
 
 def is_whole(directory: Path) -> bool:

@@ -139,6 +139,7 @@ def test_a_faulty_message_is_told_and_nothing_else_suffers(served, message, code
         ({"from": "en", "to": "xx"}, "unsupported_direction"),
         ({"from": "en", "to": "en"}, "unsupported_direction"),
         ({"policy": {"name": "wait-k", "threshold": 1}}, "bad_policy"),
+        ({"policy": {"name": "wait-k", "k": float("nan")}}, "bad_policy"),
         ({"session": "../x"}, "bad_message"),
     ],
 )
