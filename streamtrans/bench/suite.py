@@ -6,16 +6,19 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from importlib import metadata
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 from streamtrans.bench import ours
+from streamtrans.bench.chat import ChatWords, measure_words
 from streamtrans.bench.peers import Skipped, Transformers, mlx_lm_decode, retranslate
 from streamtrans.bench.process import ColdStart, cold_start, help_time
 from streamtrans.bench.timing import Case, interleave, medians, ratio, slowest
 from streamtrans.bench.workload import SENTENCES, Recording, at_depth, record
 from streamtrans.engine.chain import Chain, load_route
+from streamtrans.engine.chat import ChatExecutor
 from streamtrans.engine.qwen2 import Qwen2Executor
 from streamtrans.engine.translator import Translator
 from streamtrans.models.loading import find_parts
@@ -27,6 +30,7 @@ DEPTHS = (10, 30, 60)
 """Source words at which re-encoding is compared."""
 
 BATCHES = (1, 8, 32)
+_PEERS_OF_QWEN2 = ["mlx-lm", "transformers", "reencode"]
 _PACKAGES = ("streamtrans", "mlx", "mlx-lm", "numpy")
 _GEMM, _GEMV = 1024, 4096
 
@@ -41,18 +45,22 @@ class Suite:
     ):
         """options: of `live`, for the same model. against: peers, None for those that need nothing else.
 
-        quick: fewer rounds, two sentences.
+        quick: fewer rounds, two sentences; a chat model, which takes long, is never measured otherwise.
         """
         self._name, self._options = route.title, options
         self._translator = load_route(route)
         self._directory, _ = find_parts(route.models[0])
         executor = self._translator.executor if isinstance(self._translator, Translator) else None
         self._qwen2 = executor.model if isinstance(executor, Qwen2Executor) else None
-        self._against = (["mlx-lm", "reencode"] if self._qwen2 else ["fxtranslate"]) if against is None else against
-        self._torch_python = torch_python
+        self._is_chat = isinstance(executor, ChatExecutor)
+        self._peers_for_it = _PEERS_OF_QWEN2 if self._qwen2 else ["reencode"] if self._is_chat else ["fxtranslate"]
+        undemanding = [peer for peer in self._peers_for_it if peer != "transformers"]
+        self._against = undemanding if against is None else against
+        self._torch_python, quick = torch_python, quick or self._is_chat
         self._rounds, self._live_rounds, self._slow_rounds, self._starts = (2, 1, 1, 1) if quick else (12, 6, 3, 3)
         self._sentences = SENTENCES[:2] if quick else SENTENCES
         self.skipped: dict[str, str] = {}
+        self._chat_words = ChatWords()
 
     def run(self, advance: Advance) -> dict[str, Any]:
         """All results, by the names that `streamtrans bench --json` gives them; times are medians."""
@@ -60,7 +68,7 @@ class Suite:
             cases = self._products() | self._passes() | self._words() | self._peers(stack)
             found = medians(interleave(cases, self._rounds, advance))
             agreement = self._transformers.agreement if self._transformers else None
-        live = interleave(self._live(), self._live_rounds, advance)
+        live = self._chat_live(advance) if self._is_chat else interleave(self._live(), self._live_rounds, advance)
         found |= medians(live)
         self._slowest = {name: slowest(samples) for name, samples in live.items()}
         lines = {f"batch {size}": self._lines(size) for size in BATCHES}
@@ -102,12 +110,23 @@ class Suite:
 
     def _live(self) -> dict[str, Case]:
         """Source words of a live stream, by the words of context before them."""
-        longest = (self._translator.settings.max_source_words or 60) - 5
-        depths = [min(depth, longest) for depth in DEPTHS]
         return {
             f"live {depth}": lambda at=at: ours.live_words(self._translator, at)  # type: ignore[misc]
-            for depth, at in zip(DEPTHS, depths, strict=True)
+            for depth, at in self._depths.items()
         }
+
+    def _chat_live(self, advance: Advance) -> dict[str, list[float]]:
+        """The same of a chat model, beside itself with everything encoded anew if that was asked for."""
+        assert isinstance(self._translator, Translator)
+        anew = "reencode" in self._against
+        self._chat_words = measure_words(self._translator, self._depths, anew, advance)
+        return self._chat_words.milliseconds
+
+    @property
+    def _depths(self) -> dict[int, int]:
+        """The depths, and for each the nearest one that the model's limit allows."""
+        longest = (self._translator.settings.max_source_words or 60) - 5
+        return {depth: min(depth, longest) for depth in DEPTHS}
 
     def _lines(self, size: int) -> Case:
         sentences = [*self._sentences] * max(1, size // len(self._sentences))
@@ -125,7 +144,7 @@ class Suite:
         }
         for name in self._against:
             try:
-                if (name == "fxtranslate") is (self._qwen2 is not None):
+                if name not in self._peers_for_it:
                     raise Skipped(f"it cannot run {self._name}")
                 cases |= makers[name]()
             except Skipped as reason:
@@ -156,6 +175,8 @@ class Suite:
         }
 
     def _reencode(self) -> dict[str, Case]:
+        if self._is_chat:
+            return {}  # comes with the live words
         model = self._loaded
         cases: dict[str, Case] = {}
         for words in DEPTHS:
@@ -193,7 +214,11 @@ class Suite:
             "ratio_vs_transformers": {
                 dtype: ratio(best(f"transformers {dtype}"), get("session")) for dtype in ("float32", "bfloat16")
             },
-            "ratio_vs_reencode": {str(n): ratio(get(f"reencode {n}"), get(f"at {n}")) for n in DEPTHS},
+            "ratio_vs_reencode": {
+                str(n): ratio(get(f"reencode {n}"), get(f"live {n}" if self._is_chat else f"at {n}")) for n in DEPTHS
+            },
+            "tokens_per_source_word": {name: fmean(tokens) for name, tokens in self._chat_words.tokens.items()},
+            "reencode_same_events": self._chat_words.same if "reencode" in self._against and self._is_chat else None,
             "ratio_vs_retranslate": {str(n): ratio(get(f"retranslate {n}"), get(f"live {n}")) for n in DEPTHS},
             "gemm_fraction_of_numpy": ratio(get("gemm numpy"), get("gemm")),
             "gemv_fraction_of_numpy": ratio(get("gemv numpy"), get("gemv")),

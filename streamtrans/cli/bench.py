@@ -36,12 +36,14 @@ def bench(
 
     Everything runs side by side and the medians are reported, so that other programs on the machine slow all of it
     alike. A ratio is a peer's time over ours: above 1 we are faster. Unless --against is given, peers that can run
-    the model and need nothing else are measured: mlx-lm and reencode, or fxtranslate for a Firefox model.
+    the model and need nothing else are measured: mlx-lm and reencode, reencode for a chat model, or fxtranslate for a
+    Firefox model. A chat model takes minutes, and is measured as with --quick.
 
     \b
     Examples:
       streamtrans bench --quick
       streamtrans bench --model en-de
+      streamtrans bench --model mlx-community/Qwen2.5-1.5B-Instruct-4bit --from en --to de
       streamtrans bench --against mlx-lm,transformers,reencode --torch-python /opt/torch/bin/python
     """
     peers = None if against is None else [] if against == "none" else [peer.strip() for peer in against.split(",")]
@@ -87,8 +89,12 @@ def rows(found: dict[str, Any]) -> list[tuple[str, str, str]]:
             for dtype, value in found["ratio_vs_transformers"].items()
         ),
         *(
-            (f"against re-encoding at {n}", _times(value), "source words read; a target word, our own model")
+            (f"against re-encoding at {n}", _times(value), "source words read; our own model, its memory emptied")
             for n, value in found["ratio_vs_reencode"].items()
+        ),
+        *(
+            (f"tokens, {name}", _number(value, "{:.1f}"), "encoded per source word by a chat model")
+            for name, value in found["tokens_per_source_word"].items()
         ),
         *(
             (f"against fxtranslate at {n}", _times(value), "words read; all of them translated anew after each")

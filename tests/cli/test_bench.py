@@ -4,6 +4,7 @@ import json
 import sys
 
 import pytest
+from chat_checkpoints import make_chat_checkpoint
 
 from streamtrans.bench import peers, suite
 from streamtrans.bench.timing import interleave, medians, ratio
@@ -95,3 +96,19 @@ def test_a_peer_that_stops_is_skipped(tmp_path):
     program.chmod(0o755)
     with peers.Transformers(str(program), tmp_path, 0, []) as peer, pytest.raises(peers.Skipped, match="stopped"):
         list(peer.per_target_word("float32", 1))
+
+
+def test_a_chat_model_is_compared_with_its_own_anew(small, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(suite, "DEPTHS", (10, 20))
+    directory = str(make_chat_checkpoint(tmp_path))
+    model = ["--model", directory, "--from", "en", "--to", "de"]
+    assert run(["bench", *model, "--json", "--against", "reencode,mlx-lm"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["skipped"].keys() == {"mlx-lm"}
+    assert found["reencode_same_events"] is True
+    assert found["ratio_vs_reencode"]["20"] > 0
+    tokens = found["tokens_per_source_word"]
+    assert tokens.keys() == {"live 10", "reencode 10", "live 20", "reencode 20"}
+    for depth in (10, 20):
+        assert tokens[f"live {depth}"] < tokens[f"reencode {depth}"]
+    assert "tokens, reencode 20" in [name for name, _, _ in rows(found)]
