@@ -28,6 +28,7 @@ from streamtrans.cli.shared.stderr import say
 from streamtrans.cli.shared.subtitles import Subtitles, SubtitlesOption
 from streamtrans.engine.events import End, Event, Read, Write
 from streamtrans.errors import StreamtransError, UsageError
+from streamtrans.files import refuse_input
 from streamtrans.speech.agreement import UNSTABLE_WORDS, Agreement
 from streamtrans.speech.lags import Lags
 
@@ -81,6 +82,8 @@ def listen(
 
     if microphone and (file or realtime):
         raise UsageError("--microphone takes no file, and is always at the speed of speech")
+    if subtitles and file:
+        refuse_input(subtitles, file)
     wanted = choice, model, adapter, source_language, target_language, carry
     _, start = opener(connect, session_name, token, *wanted)
 

@@ -5,6 +5,7 @@ import signal
 import sys
 from contextlib import nullcontext
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,6 +27,7 @@ from streamtrans.cli.shared.options import (
 from streamtrans.cli.shared.pipe import PauseOption, Pipe, StableWordsOption, words_of
 from streamtrans.cli.shared.subtitles import Subtitles, SubtitlesOption
 from streamtrans.errors import UsageError
+from streamtrans.files import refuse_input
 from streamtrans.speech.agreement import UNSTABLE_WORDS, Agreement
 
 if TYPE_CHECKING:
@@ -80,6 +82,8 @@ def live(
     if sys.stdin is None:
         raise UsageError("standard input is closed; type into live, or pipe text into it")
 
+    if subtitles:
+        refuse_input(subtitles, Path("-"))
     wanted = choice, model, adapter, source_language, target_language, carry
     title, start = opener(connect, session, token, *wanted)
 
