@@ -30,7 +30,9 @@ class Screen:
     def __init__(self, stream: TextIO):
         self._stream = stream
         self._console = Console(file=stream, force_terminal=True, highlight=False)
-        self.forget()
+        self._widths: list[int] = []  # of the lines that stand on the terminal
+        self._blank_above = self._blank_below = 0  # rows
+        self._cursor, self._drawn = (0, 0), ""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -78,8 +80,7 @@ class Screen:
 
     def forget(self) -> None:
         """The terminal shows something else by now: the next block starts at the cursor."""
-        self._widths: list[int] = []  # of the lines that stand on the terminal
-        self._blank_above = self._blank_below = 0  # rows
+        self._widths, self._blank_above, self._blank_below = [], 0, 0
         self._cursor, self._drawn = (0, 0), ""
 
     def _to_top(self) -> str:
