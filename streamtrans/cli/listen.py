@@ -3,7 +3,6 @@
 import signal
 import sys
 import time
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,10 +24,9 @@ from streamtrans.cli.shared.options import (
 )
 from streamtrans.cli.shared.pipe import HearingPipe, PauseOption, StableWordsOption, words_of
 from streamtrans.cli.shared.stderr import say
-from streamtrans.cli.shared.subtitles import Subtitles, SubtitlesOption
+from streamtrans.cli.shared.subtitles import Subtitles, SubtitlesOption, subtitles_into
 from streamtrans.engine.events import End, Event, Read, Write
 from streamtrans.errors import StreamtransError, UsageError
-from streamtrans.files import refuse_input
 from streamtrans.speech.agreement import UNSTABLE_WORDS, Agreement
 from streamtrans.speech.lags import Lags
 
@@ -82,12 +80,10 @@ def listen(
 
     if microphone and (file or realtime):
         raise UsageError("--microphone takes no file, and is always at the speed of speech")
-    if subtitles and file:
-        refuse_input(subtitles, file)
     wanted = choice, model, adapter, source_language, target_language, carry
     _, start = opener(connect, session_name, token, *wanted)
 
-    with Subtitles(subtitles) if subtitles else nullcontext() as captions:
+    with subtitles_into(subtitles, file) as captions:
         session = start()
         language = session.settings.source_language or "en"
         folder = find_whisper(asr_model, language)

@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,9 +24,8 @@ from streamtrans.cli.shared.options import (
     takes_policy,
 )
 from streamtrans.cli.shared.pipe import PauseOption, Pipe, StableWordsOption, words_of
-from streamtrans.cli.shared.subtitles import Subtitles, SubtitlesOption
+from streamtrans.cli.shared.subtitles import Subtitles, SubtitlesOption, subtitles_into
 from streamtrans.errors import UsageError
-from streamtrans.files import refuse_input
 from streamtrans.speech.agreement import UNSTABLE_WORDS, Agreement
 
 if TYPE_CHECKING:
@@ -82,8 +80,6 @@ def live(
     if sys.stdin is None:
         raise UsageError("standard input is closed; type into live, or pipe text into it")
 
-    if subtitles:
-        refuse_input(subtitles, Path("-"))
     wanted = choice, model, adapter, source_language, target_language, carry
     title, start = opener(connect, session, token, *wanted)
 
@@ -93,7 +89,7 @@ def live(
             captions.language = opened.settings.target_language or ""
         return opened
 
-    with Subtitles(subtitles) if subtitles else nullcontext() as captions:
+    with subtitles_into(subtitles, Path("-")) as captions:
         if sys.stdin.isatty() and input_kind is InputKind.TEXT:
             from streamtrans.cli.live.terminal import translate_typing
 
