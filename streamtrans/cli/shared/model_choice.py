@@ -75,7 +75,7 @@ class ModelChoice:
 
     @cached_property
     def route(self) -> Route:
-        """What translates. Raises as `find_route` and `Instructions`."""
+        """The model, or the two in a chain, that translates. Raises as `find_route` and `Instructions`."""
         route = find_route(self.model, self.adapter, self.source, self.target)
         if not self.instructions:
             return route
