@@ -377,7 +377,8 @@ class Stream:
     def _judge(self, source: int, target: int) -> None:
         """Says so if the first words of the segment, which are done with, look like no translation of each other."""
         segment = self._segment
-        self._notice(suspicion(" ".join(segment.read[:source]).split(), segment.written[:target]))
+        read = " ".join(segment.read[:source]).split()
+        self._notice(suspicion(read, segment.written[:target], self._target_language))
 
     def _notice(self, kind: str | None) -> None:
         """Says how the model went astray, once per segment."""
