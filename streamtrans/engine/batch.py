@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from streamtrans.engine.events import Event
 from streamtrans.engine.passes import Forward, Prediction, StartGroup
+from streamtrans.errors import StreamtransError
 from streamtrans.policies import Policy, WaitK
 from streamtrans.runtime import blas_threads, on_gpu, start_computing_thread
 from streamtrans.text.words import Word, source_words
@@ -52,16 +53,16 @@ class BatchEngine:
         """(number from 0, events) of each line in order, as `Session.feed_line` gives them but without times.
 
         A line is one sentence; an empty one has no events. Up to `WINDOW` batches of lines are held in memory, twice
-        that if `lines` is a list.
+        that if `lines` is a list. An error that a line ends with, such as its policy's, is raised when its turn comes.
         """
-        finished: dict[int, list[Event]] = {}
+        finished: dict[int, _Row] = {}
         next_line = 0
         with blas_threads(1):
             for row in self._finished(self._windows(lines), ahead=isinstance(lines, Sequence)):
-                finished[row.number] = row.events
+                finished[row.number] = row
                 self.foreign += row.foreign
                 while next_line in finished:
-                    yield next_line, finished.pop(next_line)
+                    yield next_line, finished.pop(next_line).outcome()
                     next_line += 1
 
     def _windows(self, lines: Iterable[str]) -> "Iterator[list[_Row]]":
@@ -152,6 +153,7 @@ class _Row:
     """One line and its stream, driven to its next request; `waiting` for an answer, else all is in `events`."""
 
     request: Forward
+    _error: StreamtransError | None = None
 
     def __init__(self, number: int, line: str, translator: "Translator", policy: Policy):
         self.number = number
@@ -160,7 +162,7 @@ class _Row:
         self.plan, self.cut = _plan(translator, words)
         self._stream = translator.stream(policy)
         self._words = _as_units(words)
-        self._go_on(None)
+        self.advance()
 
     @property
     def width(self) -> int:
@@ -172,18 +174,26 @@ class _Row:
         """Words that were copied for their script."""
         return self._stream.foreign
 
-    def advance(self, prediction: Prediction) -> None:
-        """Hands the stream its answer and goes on to its next request."""
-        self._go_on(self._stream.answer(prediction))
-
-    def _go_on(self, request: Forward | None) -> None:
-        while request is None and (word := next(self._words, None)):
-            request = self._stream.read(word)
+    def advance(self, prediction: Prediction | None = None) -> None:
+        """Hands the stream its answer, if there is one, and goes on to its next request."""
+        request = None
+        try:
+            request = self._stream.answer(prediction) if prediction else None
+            while request is None and (word := next(self._words, None)):
+                request = self._stream.read(word)
+        except StreamtransError as error:
+            self._error = error
         self.waiting = request is not None
         if request:
             self.request = request
         else:
             self.events = self._stream.events
+
+    def outcome(self) -> list[Event]:
+        """Its events; raises the error that ended it, if one did."""
+        if self._error:
+            raise self._error
+        return self.events
 
 
 def _as_units(words: list[str]) -> Iterator[Word]:

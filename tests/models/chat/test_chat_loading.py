@@ -142,5 +142,5 @@ def test_only_chat_models_take_instructions():
 
 def test_trained_models_import_nothing_of_chat_models():
     code = "import sys, streamtrans; streamtrans.load('en-pt').translate('Hi.'); print([m for m in sys.modules if m in "
-    code += "('mlx_lm', 'transformers', 'jinja2', 'streamtrans.engine.chat')])"
+    code += "('mlx_lm', 'transformers', 'jinja2', 'streamtrans.engine.executors.chat')])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -6,7 +6,7 @@ import pytest
 from chat_tokenizers import write_tokenizer
 from tokenizers import Tokenizer
 
-from streamtrans.engine.chat_rules import Rules
+from streamtrans.engine.executors.chat_rules import Rules
 from streamtrans.text.chat_tokenizer import ChatTokenizer
 from streamtrans.text.instructions import Instructions
 from streamtrans.text.manners import Manners

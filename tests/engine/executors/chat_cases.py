@@ -5,8 +5,8 @@ from math import inf
 
 from mlx_lm.generate import generate_step
 
-from streamtrans.engine.chat import load_chat
-from streamtrans.engine.chat_rules import Rules
+from streamtrans.engine.executors.chat import load_chat
+from streamtrans.engine.executors.chat_rules import Rules
 from streamtrans.engine.session import Session
 from streamtrans.engine.translator import Translator
 from streamtrans.models.settings import TranslationSettings
