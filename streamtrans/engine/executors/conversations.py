@@ -17,7 +17,7 @@ import numpy as np
 
 from streamtrans.errors import ModelError
 from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder, Heads
-from streamtrans.runtime import mx
+from streamtrans.runtime import blas_threads, mx
 from streamtrans.text.chat_tokenizer import ChatTokenizer
 
 
@@ -110,10 +110,12 @@ class Conversations:
         Where less is fed than that, the first row stands for those before it.
         """
         new = [self._rewind(talk, self.tokens_of(talk), rows) for talk in talks]
-        if len(talks) == 1:
-            found = self.model(mx.array(new), cache=talks[0].cache)
-        else:
-            found = self._pass_of_several(talks, new)
+        with blas_threads(1):
+            if len(talks) == 1:
+                found = self.model(mx.array(new), cache=talks[0].cache)
+                mx.eval(found)
+            else:
+                found = self._pass_of_several(talks, new)
         for talk, tokens in zip(talks, new, strict=True):
             talk.fed = talk.fed + tokens
         lengths = np.array([[len(tokens)] for tokens in new])
