@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamtrans.engine import single
 from streamtrans.engine.batch import WINDOW, BatchEngine
+from streamtrans.engine.executors import single
 from streamtrans.engine.lines import SequentialEngine
 from streamtrans.policies import Agree, AlignAtt, Boundary, Confident, Learned, MaxLag, Retranslate, WaitK, WaitKFlush
 
