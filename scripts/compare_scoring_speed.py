@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from streamtrans.engine import single
 from streamtrans.engine.batch import BatchEngine
+from streamtrans.engine.executors import single
 from streamtrans.engine.lines import SequentialEngine
 from streamtrans.engine.translator import load
 from streamtrans.policies import WaitK
