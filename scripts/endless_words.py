@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
 """A very long stream: memory, passes per word, and whether every word is read once.
 
-usage: endless_words.py [WORDS] [--random] [--live] [--text FILE] [--seed N]
+usage: endless_words.py [WORDS] [--random] [--live] [--model DIR] [--text FILE] [--seed N]
 
 WORDS (default 1,000,000) without punctuation or end are drawn from FILE (default: a small vocabulary that is built in)
 and fed to one `Session`, or with --live as standard input of `streamtrans live --json`. --random draws target
 tokens instead of asking en-pt, which takes minutes in place of hours: it tries all but the model. Memory is the
 resident size of the process that translates, after a tenth of the words and at the end; passes are forward passes of
-the model (--live: not counted).
+the model; with --live, processor time in their place.
 """
 
 import argparse
 import json
+import os
 import random
 import re
 import subprocess
@@ -90,8 +91,14 @@ def through_session(words: Iterator[str], total: int, translator: Translator, dr
     print(f"words lost or read twice: {lost}; written: {written:,}; sentences ended: {sentences:,}")
 
 
-def through_live(words: Iterator[str], total: int) -> None:
-    command = [sys.executable, "-m", "streamtrans", "live", "--json"]
+def processor_seconds(pid: int) -> float:
+    """The processor time of a process so far."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def through_live(words: Iterator[str], total: int, model: str) -> None:
+    command = [sys.executable, "-m", "streamtrans", "live", "--json", "--model", model]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
     fed: list[str] = []
 
@@ -102,16 +109,20 @@ def through_live(words: Iterator[str], total: int) -> None:
         process.stdin.close()
 
     threading.Thread(target=feed, daemon=True).start()
-    read, lost, memory = 0, 0, []
+    read, lost, memory, spent = 0, 0, [], []
     for line in process.stdout:
         event = json.loads(line)
         if event["type"] == "read":
             lost += event["text"] != fed[read]
             read += 1
-            if read % (total // 10) == 0 and read < total:
+            if read % (total // 10) == 0 or read == total - 1:
                 memory.append(resident_mb(process.pid))
-                print(f"{read:,} words: {memory[-1]:.1f} MB", flush=True)
+                spent.append(processor_seconds(process.pid))
+                print(f"{read:,} words: {memory[-1]:.1f} MB, {spent[-1]:.0f} s of processor time", flush=True)
     print(f"exit code {process.wait()}; memory grown since the first tenth: {memory[-1] - memory[0]:.1f} MB")
+    second, last = spent[1] - spent[0], spent[9] - spent[8]
+    change = 100 * (last / second - 1)
+    print(f"processor time in the second tenth {second:.1f} s, in the last {last:.1f} s ({change:+.1f} %)")
     print(f"words lost or read twice: {lost + abs(len(fed) - read)}")
 
 
@@ -120,6 +131,7 @@ def main() -> None:
     parser.add_argument("words", nargs="?", type=int, default=1_000_000)
     parser.add_argument("--random", action="store_true")
     parser.add_argument("--live", action="store_true")
+    parser.add_argument("--model", default="en-pt", help="for --live")
     parser.add_argument("--text", type=Path, help="words to draw from, with the frequency that they have there")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -127,7 +139,7 @@ def main() -> None:
     drawn = random.Random(options.seed)
     words = (drawn.choice(vocabulary) for _ in range(options.words))
     if options.live:
-        through_live(words, options.words)
+        through_live(words, options.words, options.model)
     else:
         translator = load()
         drawing = Drawing(translator.tokenizer, options.seed) if options.random else None

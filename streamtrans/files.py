@@ -2,6 +2,7 @@
 
 import glob
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -124,8 +125,12 @@ def count_lines(path: Path, limit: int | None = None) -> int | None:
 
 
 def refuse_input(output: Path, file: Path) -> None:
-    """Raises UsageError where the file to write is the one to read, which writing would destroy."""
-    if output.exists() and file.exists() and output.samefile(file):
+    """Raises UsageError where the file to write is the one to read, "-" for standard input: it would be destroyed."""
+    try:
+        read, written = os.fstat(0) if str(file) == "-" else file.stat(), output.stat()
+    except OSError:
+        return
+    if stat.S_ISREG(read.st_mode) and os.path.samestat(read, written):
         raise UsageError(f"{output} is the input; write to another file")
 
 

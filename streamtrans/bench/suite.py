@@ -16,7 +16,7 @@ from streamtrans.bench.process import ColdStart, cold_start, help_time
 from streamtrans.bench.timing import Case, interleave, medians, ratio, slowest
 from streamtrans.bench.workload import SENTENCES, Recording, at_depth, record
 from streamtrans.engine.chain import Chain, load_route
-from streamtrans.engine.qwen2 import Qwen2Executor
+from streamtrans.engine.executors.qwen2 import Qwen2Executor
 from streamtrans.engine.translator import Translator
 from streamtrans.models.loading import find_parts
 from streamtrans.models.qwen2_streaming.model import Model

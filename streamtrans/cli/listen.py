@@ -3,7 +3,6 @@
 import signal
 import sys
 import time
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +15,7 @@ from streamtrans.cli.shared.opening import ConnectOption, SessionNameOption, Tok
 from streamtrans.cli.shared.options import JsonOption, PlainOption, PolicyChoice, takes_policy
 from streamtrans.cli.shared.pipe import HearingPipe, PauseOption, StableWordsOption, words_of
 from streamtrans.cli.shared.stderr import say
-from streamtrans.cli.shared.subtitles import Subtitles, SubtitlesOption
+from streamtrans.cli.shared.subtitles import Subtitles, SubtitlesOption, subtitles_into
 from streamtrans.engine.events import End, Event, Read, Write
 from streamtrans.errors import StreamtransError, UsageError
 from streamtrans.speech.agreement import UNSTABLE_WORDS, Agreement
@@ -72,7 +71,7 @@ def listen(
         raise UsageError("--microphone takes no file, and is always at the speed of speech")
     _, start = opener(connect, session_name, token, choice, model)
 
-    with Subtitles(subtitles) if subtitles else nullcontext() as captions:
+    with subtitles_into(subtitles, file) as captions:
         session = start()
         language = session.settings.source_language or "en"
         folder = find_whisper(asr_model, language)

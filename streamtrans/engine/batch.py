@@ -7,15 +7,17 @@ products, which alone would profit from another core, and while one thread decid
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from functools import cache, partial
 from itertools import chain, islice, repeat
 from math import inf
-from typing import TYPE_CHECKING
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from streamtrans.engine.events import Event
 from streamtrans.engine.passes import Forward, Prediction, StartGroup
+from streamtrans.errors import StreamtransError
 from streamtrans.policies import Policy, WaitK
 from streamtrans.runtime import blas_threads, on_gpu, start_computing_thread
 from streamtrans.text.words import Word, source_words
@@ -32,6 +34,7 @@ WINDOW = 2
 """Lines are sorted by length within this many batches; the first ones in smaller windows, to write something soon."""
 
 Result = tuple[int, list[Event]]
+T = TypeVar("T")
 
 
 class BatchEngine:
@@ -50,16 +53,16 @@ class BatchEngine:
         """(number from 0, events) of each line in order, as `Session.feed_line` gives them but without times.
 
         A line is one sentence; an empty one has no events. Up to `WINDOW` batches of lines are held in memory, twice
-        that if `lines` is a list.
+        that if `lines` is a list. An error that a line ends with, such as its policy's, is raised when its turn comes.
         """
-        finished: dict[int, list[Event]] = {}
+        finished: dict[int, _Row] = {}
         next_line = 0
         with blas_threads(1):
             for row in self._finished(self._windows(lines), ahead=isinstance(lines, Sequence)):
-                finished[row.number] = row.events
+                finished[row.number] = row
                 self.foreign += row.foreign
                 while next_line in finished:
-                    yield next_line, finished.pop(next_line)
+                    yield next_line, finished.pop(next_line).outcome()
                     next_line += 1
 
     def _windows(self, lines: Iterable[str]) -> "Iterator[list[_Row]]":
@@ -87,11 +90,10 @@ class BatchEngine:
                     rows = [row for future in done for row in future.result()]
                 yield from (row for row in rows if not row.waiting)
                 for group in self._groups(rows):  # a row whose next segment is due starts again in another group
-                    running.add(_workers().submit(_run_group, self._start_group, group, stop))
+                    running.add(_workers().submit(partial(_run_group, self._start_group, group, stop)))
         finally:
             stop.set()
-            for future in running:
-                future.cancel()
+            wait([future for future in running if not future.cancel()])  # for the passes that they make now
 
     def _groups(self, rows: "list[_Row]") -> "list[list[_Row]]":
         """The rows that wait, those of similar length together; threads that begin with the long ones end together."""
@@ -101,10 +103,36 @@ class BatchEngine:
         return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-@cache
-def _workers() -> ThreadPoolExecutor:
-    """Threads that are kept: each has a stream of mlx, and a thread of that stream, for its own."""
-    return ThreadPoolExecutor(GROUPS, "lockstep", start_computing_thread)
+class _Workers:
+    """Threads that are kept: each has a stream of mlx, and a thread of that stream, for its own.
+
+    They rest, and never end: with mlx-lm imported too, one that ends while the process does would abort it.
+    """
+
+    def __init__(self, threads: int):
+        self._tasks: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        for _ in range(threads):
+            threading.Thread(target=self._run, name="lockstep", daemon=True).start()
+
+    def submit(self, task: Callable[[], T]) -> "Future[T]":
+        """Has the next free thread do a task."""
+        future: Future[T] = Future()
+        self._tasks.put((future, task))
+        return future
+
+    def _run(self) -> None:
+        start_computing_thread()
+        while True:
+            future, task = self._tasks.get()
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(task())
+                except BaseException as error:  # whoever waits for it decides
+                    future.set_exception(error)
+            del future, task  # which hold arrays
+
+
+_workers = cache(partial(_Workers, GROUPS))
 
 
 def _run_group(start: StartGroup, rows: "list[_Row]", stop: threading.Event) -> "list[_Row]":
@@ -125,6 +153,7 @@ class _Row:
     """One line and its stream, driven to its next request; `waiting` for an answer, else all is in `events`."""
 
     request: Forward
+    _error: StreamtransError | None = None
 
     def __init__(self, number: int, line: str, translator: "Translator", policy: Policy):
         self.number = number
@@ -133,7 +162,7 @@ class _Row:
         self.plan, self.cut = _plan(translator, words)
         self._stream = translator.stream(policy)
         self._words = _as_units(words)
-        self._go_on(None)
+        self.advance()
 
     @property
     def width(self) -> int:
@@ -145,18 +174,26 @@ class _Row:
         """Words that were copied for their script."""
         return self._stream.foreign
 
-    def advance(self, prediction: Prediction) -> None:
-        """Hands the stream its answer and goes on to its next request."""
-        self._go_on(self._stream.answer(prediction))
-
-    def _go_on(self, request: Forward | None) -> None:
-        while request is None and (word := next(self._words, None)):
-            request = self._stream.read(word)
+    def advance(self, prediction: Prediction | None = None) -> None:
+        """Hands the stream its answer, if there is one, and goes on to its next request."""
+        request = None
+        try:
+            request = self._stream.answer(prediction) if prediction else None
+            while request is None and (word := next(self._words, None)):
+                request = self._stream.read(word)
+        except StreamtransError as error:
+            self._error = error
         self.waiting = request is not None
         if request:
             self.request = request
         else:
             self.events = self._stream.events
+
+    def outcome(self) -> list[Event]:
+        """Its events; raises the error that ended it, if one did."""
+        if self._error:
+            raise self._error
+        return self.events
 
 
 def _as_units(words: list[str]) -> Iterator[Word]:

@@ -1,12 +1,15 @@
 """Guards against what language models do when they are lost, each with the name that its `Notice` bears.
 
 `LOOP`: the next word would have gone on in a loop, and another one was taken. `LONG`: the target has as many words as
-is allowed for its source, and was stopped. `SHORT`: it ended early. `COPY`: it repeats the source.
+is allowed for its source, and was stopped. `SHORT`: it ended early. `COPY`: it repeats the source. `ANSWER`: it answers
+the source, which asks, or lost its question mark.
 """
 
 from collections.abc import Sequence
 
-LOOP, LONG, SHORT, COPY = "loop", "long", "short", "copy"
+from streamtrans.text.sentences import CLOSERS, asks
+
+LOOP, LONG, SHORT, COPY, ANSWER = "loop", "long", "short", "copy", "answer"
 
 SHORTEST_SOURCE = 8
 """Words from which a target may be called too short."""
@@ -40,13 +43,19 @@ def loop_continuation(target: Sequence[str], source: Sequence[str]) -> str | Non
     return None
 
 
-def suspicion(source: Sequence[str], target: Sequence[str]) -> str | None:
-    """`SHORT` or `COPY` if a finished target looks like that beside all of its source, else None."""
+def suspicion(source: Sequence[str], target: Sequence[str], language: str = "") -> str | None:
+    """`SHORT`, `COPY` or `ANSWER` if a finished target looks like that beside all of its source, else None.
+
+    language: code of the target's.
+    """
     if len(source) >= SHORTEST_SOURCE and len(target) < LEAST_WORDS * len(source):
         return SHORT
     there = {_bare(word) for word in source}
     copied = sum(_bare(word) in there for word in target)
-    return COPY if len(target) >= SHORTEST_COPY and copied >= COPIED * len(target) else None
+    if len(target) >= SHORTEST_COPY and copied >= COPIED * len(target):
+        return COPY
+    asked = bool(source) and source[-1].rstrip(CLOSERS)[-1:] in ("?", "？", "؟")
+    return ANSWER if asked and target and not asks(target, language) else None
 
 
 def _bare(word: str) -> str:

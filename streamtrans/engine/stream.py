@@ -17,9 +17,9 @@ from streamtrans.engine.guards import LONG, LOOP, loop_continuation, suspicion
 from streamtrans.engine.passes import Forward, Prediction
 from streamtrans.engine.segment import Place, Segment
 from streamtrans.engine.tape import Tape
-from streamtrans.errors import UsageError
 from streamtrans.models.settings import TranslationSettings
 from streamtrans.policies.base import Action, Continuation, Glance, Policy, PolicyState, Revision, glance_of
+from streamtrans.policies.outside import action_of
 from streamtrans.text.carry import Carrier
 from streamtrans.text.layer import Layer, Plain
 from streamtrans.text.sentences import ends_clause, ends_sentence
@@ -165,13 +165,7 @@ class Stream:
         if self._tape.best is not None:
             self._segment.said_all_at = 0
         in_a_word = isinstance(evidence, Glance) and not state.evidence  # the model had paused there: nothing to judge
-        return not in_a_word and self._decision() is Action.READ
-
-    def _decision(self) -> Action:
-        action = self.policy.decide(self._state)
-        if not isinstance(action, Action):
-            raise UsageError(f"policy {self.policy.name} says {action!r}; it must say Action.READ or Action.WRITE")
-        return action
+        return not in_a_word and action_of(self.policy, state) is Action.READ
 
     def _read(self) -> Steps[bool]:
         """Reads a word or the end of the source; true if the sentence ended."""
@@ -383,7 +377,8 @@ class Stream:
     def _judge(self, source: int, target: int) -> None:
         """Says so if the first words of the segment, which are done with, look like no translation of each other."""
         segment = self._segment
-        self._notice(suspicion(" ".join(segment.read[:source]).split(), segment.written[:target]))
+        read = " ".join(segment.read[:source]).split()
+        self._notice(suspicion(read, segment.written[:target], self._target_language))
 
     def _notice(self, kind: str | None) -> None:
         """Says how the model went astray, once per segment."""

@@ -7,9 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from streamtrans.engine.executors.qwen2 import Qwen2Executor
 from streamtrans.engine.lines import LineEngine, Sentences
 from streamtrans.engine.passes import Executor
-from streamtrans.engine.qwen2 import Qwen2Executor
 from streamtrans.engine.session import Session
 from streamtrans.engine.steps import SteppedSession
 from streamtrans.engine.stream import Stream
@@ -125,14 +125,14 @@ def _streaming(directory: Path, adapter: Path | None, languages: Languages, inst
 
 
 def _firefox(directory: Path, adapter: Path | None, languages: Languages, instructions: Instructions | None) -> Parts:
-    from streamtrans.engine.marian import load_marian
+    from streamtrans.engine.executors.marian import load_marian
 
     executor, settings = load_marian(directory, *(languages or languages_of(directory) or ("", "")))
     return executor, executor.tokenizer, settings
 
 
 def _chat(directory: Path, adapter: Path | None, languages: Languages, instructions: Instructions | None) -> Parts:
-    from streamtrans.engine.chat import default_policy, load_chat
+    from streamtrans.engine.executors.chat import default_policy, load_chat
 
     stated = TranslationSettings.from_config(read_config(directory))
     source, target = require_languages(directory, *(languages or (stated.source_language, stated.target_language)))

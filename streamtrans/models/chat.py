@@ -102,7 +102,7 @@ def _known(kind: str) -> bool:
 def _fits(directory: Path, config: dict[str, Any]) -> bool:
     """Whether there is memory for all weights as float32, which only a CPU wants; ModelError if for none."""
     stored = sum(file.stat().st_size for file in directory.glob("model*.safetensors"))
-    have = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    have = _memory()
     if stored > _ROOM * have:
         raise ModelError(
             f"{directory} has {stored / 1e9:.1f} GB of weights, too much for the {have / 1e9:.1f} GB of this machine; "
@@ -112,6 +112,6 @@ def _fits(directory: Path, config: dict[str, Any]) -> bool:
     return not on_gpu() and stored * 32 / max(1, bits) < _ROOM * have
 
 
-def is_finite(logits: mx.array) -> bool:
-    """Whether all logits are numbers, as damaged weights do not give."""
-    return bool(mx.isfinite(logits).all())
+def _memory() -> int:
+    """The bytes of memory of this machine."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

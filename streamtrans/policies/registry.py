@@ -82,8 +82,8 @@ def _is_number(value: Any) -> bool:
 
 def settings_of(policy: Policy) -> dict[str, Any]:
     """The options of a policy by name with their values, and its max_lag, None without one."""
-    inside = _inside(policy)
-    own = {name: getattr(inside, name) for name in options_of(inside)}
+    asked = inside(policy)
+    own = {name: getattr(asked, name) for name in options_of(asked)}
     return own | {"max_lag": policy.words if isinstance(policy, MaxLag) else None}
 
 
@@ -95,13 +95,13 @@ def kept_back(policy: Policy) -> int:
     """
     settings = settings_of(policy)
     held = settings.get("hold", 0) + settings.get("mask_words", 0)
-    return int(least_lag(_inside(policy)) - 1 + settings.get("agree", 1) - 1 + held)
+    return int(least_lag(inside(policy)) - 1 + settings.get("agree", 1) - 1 + held)
 
 
 def description_of(policy: Policy) -> dict[str, Any]:
     """Name (as "policy") and options of a policy, ready for JSON: k = ∞ is "inf"."""
-    inside = type(_inside(policy))
-    name = policy.name if POLICIES.get(policy.name) is inside else f"{inside.__module__}:{inside.__qualname__}"
+    own = type(inside(policy))
+    name = policy.name if POLICIES.get(policy.name) is own else f"{own.__module__}:{own.__qualname__}"
     return {"policy": name} | {key: _stated(value) for key, value in settings_of(policy).items()}
 
 
@@ -117,7 +117,7 @@ def short_name(policy: Policy) -> str:
     """
     options = description_of(policy)
     name = options.pop("policy")
-    own = options_of(_inside(policy)).items()
+    own = options_of(inside(policy)).items()
     defaults = {key: _stated(option.default) for key, option in own} | {"max_lag": None}
     main = "k" if "k" in options else name
     parts = ["wait" if name == "wait-k" else name]
@@ -128,7 +128,8 @@ def short_name(policy: Policy) -> str:
     return "-".join(parts)
 
 
-def _inside(policy: Policy) -> Policy:
+def inside(policy: Policy) -> Policy:
+    """The policy that `MaxLag` holds, or the policy itself."""
     return policy.inside if isinstance(policy, MaxLag) else policy
 
 

@@ -36,7 +36,7 @@ class Connection:
         if message["type"] == "websocket.disconnect":
             raise Vanished
         text: str | bytes = message.get("text") or message.get("bytes") or ""
-        if len(text) > self.hall.limits.message_bytes:
+        if len(text.encode() if isinstance(text, str) else text) > self.hall.limits.message_bytes:
             raise ServiceError("too_large", f"a message has {self.hall.limits.message_bytes} bytes at most")
         return text
 

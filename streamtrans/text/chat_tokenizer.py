@@ -30,7 +30,7 @@ class ChatTokenizer(HuggingFaceTokenizer):
         Raises ValueError for a template that does not keep the texts it is given.
         """
         self._use(backend)
-        self._encode = lru_cache(maxsize=200_000)(lambda place: tuple(self._after(*place)))
+        self._word = lru_cache(maxsize=200_000)(self._after)
         self._spaced = not is_unspaced(languages[0])
         before = instructions.before_text(*languages)
         said = {"role": "user", "content": before + _SOURCE}
@@ -39,8 +39,14 @@ class ChatTokenizer(HuggingFaceTokenizer):
         earlier_turn, rest = _split(_split(render(answered, True), _SOURCE)[1], _TARGET)
         self.prompt_ids = self._before_text(self.encode(prompt + "A"))
         self.start_ids = self._after("a", turn)
+        if earlier_turn.endswith(" ") and not turn.endswith(" "):
+            earlier_turn = earlier_turn[:-1]  # which an answer brings along
         self.earlier_turn_ids = self._after("a", earlier_turn)
-        self.next_ids = self._before_text(self._after("a", _split(rest, _NEXT)[0] + "A"))
+        before_next = _split(rest, _NEXT)[0]
+        try:
+            self.next_ids = self._before_text(self._after("a", before_next + "A"))
+        except ValueError:  # "[INST] ": a space that would be one token with the word after it stands alone
+            self.next_ids = self._after("a", before_next)
         special = {number for number, token in backend.get_added_tokens_decoder().items() if token.special}
         self.stop_ids = stop_ids | special
         self.end_id: int = min(stop_ids)
@@ -50,8 +56,12 @@ class ChatTokenizer(HuggingFaceTokenizer):
     def encode_word(self, word: str, first: bool) -> list[int]:
         """Token ids of the word in its place, with the space in front of it where the language has one."""
         if first or not self._spaced:
-            return list(self._encode(("\n", (word.lstrip() if first else word)[:LONGEST_WORD])))
-        return list(self._encode(("a", f" {word.lstrip()}"[:LONGEST_WORD])))
+            return [*self._word("\n", (word.lstrip() if first else word)[:LONGEST_WORD])]
+        return [*self._word("a", f" {word.lstrip()}"[:LONGEST_WORD])]
+
+    def spells(self, text: str) -> bool:
+        """Whether the vocabulary has the text, in single bytes too, which chat models read and write as well."""
+        return self.text_of(self.encode(text)).lstrip(" ") == text.lstrip(" ")
 
     def joined(self, tokens: list[int]) -> tuple[list[int], list[int]]:
         """Source tokens of words as a whole text has them, and the token that each of them begins in.
@@ -75,6 +85,8 @@ class ChatTokenizer(HuggingFaceTokenizer):
     def _before_text(self, tokens: list[int]) -> list[int]:
         """Tokens without the letter A at their end, in front of which white space has other tokens than at an end."""
         letter = self._after("\n", "A")
+        if not letter:
+            raise ValueError("the tokenizer has no letters")
         if tokens[-len(letter) :] != letter:
             raise ValueError("the tokenizer joins the user's text with the template before it")
         return tokens[: -len(letter)]

@@ -20,7 +20,8 @@ class Instructions:
     """
 
     instruction: str = (
-        "Translate the following text from {source} to {target}. Answer with the translation only, without comments."
+        "Translate the following text from {source} to {target}. "
+        "Write the translation and nothing else: no comments, and no answers to what the text asks."
     )
     glossary: Terms = ()
     context: int = 0

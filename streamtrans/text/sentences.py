@@ -10,6 +10,7 @@ CLOSERS = "\"'”’»›)]}」』）】〉》"
 _QUOTES = CLOSERS + "“‘«‹"
 """Which mark closes and which opens depends on the language: „Halt!“, »Halt!«, ”Halt!”."""
 SENTENCE_MARKS = ".!?…。！？．｡؟۔।॥‼⁇⁈⁉።፧။։\u037e"
+_QUESTION_MARKS, _ASK_WITHOUT_MARK = "?？؟՞", frozenset({"th", "lo", "km", "my"})
 CLAUSE_MARKS = ",;:—–，、；：،؛፣፤၊՝\u00b7\u0387"
 _OPENERS = _QUOTES + "([{„‚¿¡「『（【〈《"
 LONGEST_END = 400
@@ -98,6 +99,12 @@ def ends_sentence(word: str, language: str, first: bool = False) -> bool:
     dotted = all(part.isalpha() and len(part) <= min(2, len(parts)) for part in parts)
     ordinal = stem.isdigit() and (first or (code in _ORDINAL_DOT_LANGUAGES and len(stem) <= 2))
     return not (dotted or ordinal or stem.lower() in _titles(code) or stem.lower() in _ABBREVIATIONS.get(code, ()))
+
+
+def asks(words: Sequence[str], language: str) -> bool:
+    """Whether a text of this language may ask something: it has a question mark, or needs none to ask."""
+    marks = _QUESTION_MARKS + {"el": ";", "ja": "か"}.get(primary(language), "")
+    return primary(language) in _ASK_WITHOUT_MARK or any(mark in word for word in words for mark in marks)
 
 
 def ends_clause(word: str, language: str) -> bool:

@@ -317,7 +317,7 @@ def _explain(error: ValidationError) -> str:
             section = inner
     key = ".".join(path)
     if first["type"] != "extra_forbidden":
-        return f"{key}: {first['msg']}".removesuffix(": ")
+        return f"{key}: {first['msg'].removeprefix('Value error, ')}".removesuffix(": ")
     near = difflib.get_close_matches(path[-1], section.model_fields, 1)
     return f"unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
 

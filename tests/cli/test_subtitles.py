@@ -3,11 +3,12 @@
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 
 import pytest
-from processes import TIMEOUT, run, start
+from processes import COMMAND, TIMEOUT, run, start
 
 from streamtrans.captions.reading import read_cues
 
@@ -150,6 +151,7 @@ def test_typing_writes_captions(tmp_path):
         ("translate talk.srt -o out.srt --resume", 2, "--resume does not go with a file of captions"),
         ("translate talk.srt --subtitles out.srt", 2, "--subtitles does not go with a file of captions"),
         ("translate talk.srt -o talk.srt", 2, "talk.srt is the input"),
+        ("listen talk.srt --subtitles talk.srt", 2, "talk.srt is the input"),
         ("translate talk.txt -o out.txt --subtitles out.srt --resume", 2, "it does not go with --resume"),
         ("translate missing.vtt", 1, "missing.vtt: No such file or directory"),
         ("translate empty.vtt", 1, "empty.vtt is empty"),
@@ -164,6 +166,15 @@ def test_errors_are_one_line(talk, tmp_path, arguments, code, complaint):
     done = run(*arguments.split(), cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (code, "", 1)
     assert complaint in done.stderr
+    assert talk.read_text() == TALK
+
+
+@pytest.mark.parametrize("arguments", ["live --subtitles talk.srt", "translate - --subtitles talk.srt"])
+def test_captions_are_not_written_over_standard_input(talk, arguments):
+    with talk.open() as source:
+        done = subprocess.run([*COMMAND, *arguments.split()], stdin=source, capture_output=True, cwd=talk.parent)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"streamtrans: talk.srt is the input; write to another file\n"
     assert talk.read_text() == TALK
 
 

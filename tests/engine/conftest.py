@@ -2,7 +2,7 @@
 
 import pytest
 
-from streamtrans.engine.qwen2 import Qwen2Executor
+from streamtrans.engine.executors.qwen2 import Qwen2Executor
 from streamtrans.engine.translator import Translator, load
 from streamtrans.models.qwen2_streaming.model import Model, ModelArgs
 from streamtrans.models.qwen2_streaming.regret_head import FILE, RegretHead, save_regret_head

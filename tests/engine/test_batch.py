@@ -148,7 +148,7 @@ def test_a_margin_is_that_of_the_closest_choice(en_pt, monkeypatch):
 
 
 def test_a_stream_that_reads_otherwise_than_planned_is_a_bug_and_said_so(en_pt):
-    from streamtrans.engine.lockstep import LockstepRunner
+    from streamtrans.engine.executors.lockstep import LockstepRunner
     from streamtrans.engine.passes import Forward
 
     group = LockstepRunner(en_pt.executor.model, [[10, 11, 12]])

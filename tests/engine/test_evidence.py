@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamtrans.engine.batch import BatchEngine
-from streamtrans.engine.qwen2 import DRAFTS
+from streamtrans.engine.executors.qwen2 import DRAFTS
 from streamtrans.engine.session import Session
 from streamtrans.engine.stream import Stream
 from streamtrans.errors import ModelError

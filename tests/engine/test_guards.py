@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamtrans.engine.events import Notice
-from streamtrans.engine.guards import COPY, LONG, LOOP, SHORT, loop_continuation, suspicion
+from streamtrans.engine.guards import ANSWER, COPY, LONG, LOOP, SHORT, loop_continuation, suspicion
 from streamtrans.policies import WaitK
 
 
@@ -65,3 +65,15 @@ def test_text_in_another_language_is_copied_and_that_is_said(en_pt):
 
 def test_a_notice_as_json():
     assert Notice(0, 2, LOOP, 5).as_dict()["type"] == "notice"
+
+
+def test_a_question_that_comes_out_as_none_is_noticed():
+    question = "What is the capital of France?".split()
+    assert suspicion(question, ["Paris."], "de") == ANSWER
+    assert suspicion(["“Really?”"], ["Ja."], "de") == ANSWER
+    assert suspicion(question, "Was ist die Hauptstadt von Frankreich?".split(), "de") is None
+    assert suspicion(question, "Ποια είναι η πρωτεύουσα;".split(), "el") is None
+    assert suspicion(question, list("フランスの首都はどこですか。"), "ja") is None
+    assert suspicion(question, ["เมืองหลวงของฝรั่งเศสคืออะไร"], "th") is None
+    assert suspicion("This is so.".split(), "Das ist so.".split(), "de") is None
+    assert suspicion(question, [], "de") is None

@@ -41,6 +41,14 @@ class Needy(Plain):
         self.words = words
 
 
+class Fragile(Plain):
+    name = "fragile"
+
+    def decide(self, state):
+        table = {1: Action.READ, 2: Action.WRITE}
+        return table[state.source_read]
+
+
 class Mute:
     name = "mute"
 
@@ -121,3 +129,14 @@ def test_errors_are_one_line(here):
         done = run(*arguments, "--policy", "mine_of_tests:Pears", cwd=here)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == "streamtrans: --policy mine_of_tests:Pears: mine_of_tests has no 'Pears'\n"
+
+
+@pytest.mark.parametrize("command", [["live"], ["translate", "-"], ["translate", "-", "--max-lag", "9"]])
+def test_its_own_error_is_one_line_and_what_was_translated_is_kept(here, command):
+    text = "Good morning.\nThank you.\nI would like to book a table.\n"
+    done = run(*command, "--policy", "mine_of_tests:Fragile", text=text, cwd=here)
+    line = 1 + CODE.splitlines().index("        return table[state.source_read]")
+    place = f"{here / 'mine_of_tests.py'}:{line}"
+    assert done.stderr == f"streamtrans: policy fragile fails in {place}: KeyError: 3\n"
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[:2] == ["Bom dia.", "Obrigado."]

@@ -185,7 +185,7 @@ def test_chats_that_cannot_be_made(qwen, chatty, tmp_path):
     (chatty / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|endoftext|>", "chat_template": "hello"}))
     with pytest.raises(ModelError, match="does not show the message once"):
         run(tmp_path, chatty, "x", prompt={"chat": True})
-    with pytest.raises(UsageError, match="prompt: Value error, give an instruction, chat: true, or both"):
+    with pytest.raises(UsageError, match="prompt: give an instruction, chat: true, or both"):
         run(tmp_path, qwen, "x", prompt={"chat": False})
 
 

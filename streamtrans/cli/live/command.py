@@ -3,8 +3,8 @@
 import os
 import signal
 import sys
-from contextlib import nullcontext
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +15,7 @@ from streamtrans.cli.shared.model_choice import ModelChoice, takes_model
 from streamtrans.cli.shared.opening import ConnectOption, SessionNameOption, TokenOption, opener
 from streamtrans.cli.shared.options import JsonOption, PlainOption, PolicyChoice, takes_policy
 from streamtrans.cli.shared.pipe import PauseOption, Pipe, StableWordsOption, words_of
-from streamtrans.cli.shared.subtitles import Subtitles, SubtitlesOption
+from streamtrans.cli.shared.subtitles import Subtitles, SubtitlesOption, subtitles_into
 from streamtrans.errors import UsageError
 from streamtrans.speech.agreement import UNSTABLE_WORDS, Agreement
 
@@ -77,7 +77,7 @@ def live(
             captions.language = opened.settings.target_language or ""
         return opened
 
-    with Subtitles(subtitles) if subtitles else nullcontext() as captions:
+    with subtitles_into(subtitles, Path("-")) as captions:
         if sys.stdin.isatty() and input_kind is InputKind.TEXT:
             from streamtrans.cli.live.terminal import translate_typing
 

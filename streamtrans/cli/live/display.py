@@ -82,7 +82,7 @@ class LiveDisplay(Display):
 
     @override
     def refresh(self) -> None:
-        self._screen.draw(frame(self._state, *self._screen.size), self._above)
+        self._screen.draw(frame(self._state, self._screen.size[0], self._screen.block_height), self._above)
         self._above = []
 
     @override

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 _ESCAPE_SECONDS = 0.05
+_RESIZE_SECONDS = 0.3  # longer than tmux takes to tell of a new size
 _BEGIN, _END = b"\x1b[?2004h", b"\x1b[?2004l"  # bracketed paste: arrow keys and pasted text can be told apart
 _LEAVE_IN_A_HURRY = b"\x1b[?7h\x1b[?25h\r\n\x1b[J"
 _LOCAL_FLAGS, _CONTROL_CHARACTERS = 3, 6
@@ -86,6 +87,7 @@ class Typing:
         self._opened = self._unspaced = False
         self._finishing = self._done = False
         self._pause, self._last_key, self._sentence_open = pause, 0.0, False
+        self._resized = -_RESIZE_SECONDS
         self._interrupted = False
         self._captions = captions
 
@@ -93,7 +95,8 @@ class Typing:
         """Until Ctrl-D, or Ctrl-C; gives the exit code."""
         try:
             while not self._done:
-                self._display.refresh()
+                if not self._being_resized():
+                    self._display.refresh()
                 self._read()
                 self._obey_signals()
                 for message in self._worker.take():
@@ -104,7 +107,8 @@ class Typing:
 
     def _read(self) -> None:
         """Waits until something happens, and takes keys."""
-        if self._inbox.wait(None if self._finishing else 0, self._patience()):
+        waits = [wait for wait in (self._patience(), self._being_resized()) if wait is not None]
+        if self._inbox.wait(None if self._finishing else 0, min(waits, default=None)):
             self._last_key = time.monotonic()
             data = b""
             with contextlib.suppress(OSError):  # the terminal is gone: as if Ctrl-D
@@ -115,6 +119,14 @@ class Typing:
         elif time.monotonic() >= self._last_key + _ESCAPE_SECONDS:
             self._keys.give_up()
             self._end_after_pause()
+
+    def _being_resized(self) -> float | None:
+        """Seconds until the size of the terminal counts as settled, if it does not yet.
+
+        So long nothing is drawn: the terminal shows what stands on it, and may have another size than it told us.
+        """
+        left = self._resized + _RESIZE_SECONDS - time.monotonic()
+        return left if left > 0 else None
 
     def _patience(self) -> float | None:
         if self._keys.waiting:
@@ -181,6 +193,7 @@ class Typing:
             self._terminal.__enter__()
             self._display.restart()
         if self._inbox.take(signal.SIGWINCH):
+            self._resized = time.monotonic()
             self._display.redraw()
 
     def _hear(self, message: Message) -> None:

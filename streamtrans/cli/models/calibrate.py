@@ -113,7 +113,7 @@ def _calibrate_streaming(order: _Order, pairs: int) -> None:
 
 
 def _calibrate_chat(order: _Order, source: str | None, target: str | None) -> None:
-    from streamtrans.engine.chat import ChatExecutor
+    from streamtrans.engine.executors.chat import ChatExecutor
     from streamtrans.engine.translator import load
     from streamtrans.text.languages import code_of
     from streamtrans.training.calibration.calibrate import write_chat_heads

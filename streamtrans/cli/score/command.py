@@ -12,7 +12,7 @@ from streamtrans.cli.score.logs import FromLogOption, ReferenceOption, read_logs
 from streamtrans.cli.score.output import Output
 from streamtrans.cli.score.plot import OverlayOption, PlotOption
 from streamtrans.cli.score.sweep import SweepOption, swept
-from streamtrans.cli.shared.model_choice import ModelChoice, takes_model
+from streamtrans.cli.shared.model_choice import ModelChoice, takes_model_of_lines
 from streamtrans.cli.shared.options import (
     BatchSizeOption,
     JsonOption,
@@ -44,7 +44,7 @@ WordMsOption = Annotated[
 
 
 @takes_policies
-@takes_model
+@takes_model_of_lines
 def score(
     context: typer.Context,
     *,

@@ -88,7 +88,7 @@ class ModelChoice:
 
     @property
     def options(self) -> list[str]:
-        """`--model`, `--from` and `--to` as they were given, for the command line of another process."""
+        """The options `--model`, `--from` and `--to` as they were given, for the command line of another process."""
         given = {"--model": self.model, "--from": self.source, "--to": self.target}
         return [part for option, value in given.items() if value for part in (option, value)]
 
@@ -114,6 +114,11 @@ class ModelChoice:
 def takes_model(command: Command) -> Command:
     """Gives a command the options of models, bundled into its parameter `model`."""
     return bundled(command, "model", _OPTIONS, _chosen)
+
+
+def takes_model_of_lines(command: Command) -> Command:
+    """Gives a command all of them but `--context`: lines are each a text of their own, whatever came before."""
+    return bundled(command, "model", [option for option in _OPTIONS if option.name != "context_sentences"], _chosen)
 
 
 def takes_model_to_name(command: Command) -> Command:

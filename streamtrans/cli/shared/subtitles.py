@@ -1,6 +1,7 @@
 """`--subtitles FILE`: the cues of a stream, written while it goes on."""
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ from streamtrans.captions.cues import Cue
 from streamtrans.captions.writing import block, header, require_kind
 from streamtrans.cli.shared.stderr import say, warn
 from streamtrans.errors import UsageError
+from streamtrans.files import refuse_input
 
 if TYPE_CHECKING:
     from streamtrans.engine.events import Event
@@ -127,3 +129,10 @@ def report(path: Path | str, speeds: Iterable[float]) -> str:
         f"{path}: {len(found):,} cue{'s' * (len(found) > 1)}; reading speed {median(found):.1f} characters per second "
         f"in the median, {found[-1]:.1f} in the fastest"
     )
+
+
+def subtitles_into(path: Path | None, source: Path | None) -> "AbstractContextManager[Subtitles | None]":
+    """The captions of a command, None without a path; UsageError where that is `source`, which the command reads."""
+    if path and source:
+        refuse_input(path, source)
+    return Subtitles(path) if path else nullcontext()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streamtrans.captions.writing import caption_kind, require_kind
-from streamtrans.cli.shared.model_choice import ModelChoice, takes_model
+from streamtrans.cli.shared.model_choice import ModelChoice, takes_model_of_lines
 from streamtrans.cli.shared.options import (
     BatchSizeOption,
     JsonOption,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @takes_policy
-@takes_model
+@takes_model_of_lines
 def translate(
     *,
     choice: PolicyChoice,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from streamtrans.engine.chat import ChatExecutor
+from streamtrans.engine.executors.chat import ChatExecutor
 from streamtrans.errors import ModelError
 from streamtrans.models.chat_attention import attention_noted, layer_heads
 from streamtrans.models.qwen2_streaming.attention_recorder import Heads

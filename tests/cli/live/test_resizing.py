@@ -4,6 +4,7 @@ import shlex
 import shutil
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,20 +15,21 @@ pytestmark = pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not in
 
 
 class Window:
-    """The command in a tmux of its own, below ten lines of something else."""
+    """The command in a tmux of its own, below `above` lines of something else."""
 
-    def __init__(self, socket: Path):
+    def __init__(self, socket: Path, columns: int = 80, rows: int = 24, above: int = 10):
         self._tmux = ["tmux", "-S", str(socket), "-f", "/dev/null"]
-        command = f"seq 10; exec {shlex.join([*COMMAND, 'live'])}"
-        self.do("new-session", "-d", "-x", "80", "-y", "24", f"sh -c {shlex.quote(command)}")
-        self.wait_for("Ctrl-D the session")
+        self._above = above
+        command = f"seq {above}; exec {shlex.join([*COMMAND, 'live'])}"
+        self.do("new-session", "-d", "-x", str(columns), "-y", str(rows), f"sh -c {shlex.quote(command)}")
+        self.wait_for("Ctrl-D")
 
     def do(self, *words: str) -> str:
         return subprocess.run([*self._tmux, *words], capture_output=True, text=True, timeout=TIMEOUT).stdout
 
     def lines(self) -> list[str]:
-        """The scrollback and the screen, without the ten lines."""
-        return self.do("capture-pane", "-p", "-S", "-1000").rstrip().split("\n")[10:]
+        """The scrollback and the screen, without what stands above."""
+        return self.do("capture-pane", "-p", "-S", "-1000").rstrip().split("\n")[self._above :]
 
     def wait_for(self, text: str) -> None:
         end = time.monotonic() + TIMEOUT
@@ -39,6 +41,16 @@ class Window:
         """Another width; waits until the line that only a drawing at that width has is shown."""
         self.do("resize-window", "-x", str(columns), "-y", "24")
         self.wait_for(last_line)
+
+    def settle(self, columns: int, rows: int) -> list[str]:
+        """Another size; the lines once they have been the same for a second."""
+        self.do("resize-window", "-x", str(columns), "-y", str(rows))
+        shown, since = self.lines(), time.monotonic()
+        while time.monotonic() < since + 1:
+            time.sleep(0.1)
+            if (now := self.lines()) != shown:
+                shown, since = now, time.monotonic()
+        return shown
 
 
 @pytest.fixture
@@ -62,3 +74,26 @@ def test_resizing_leaves_no_copy_and_takes_nothing_away(window):
     assert lines[first + 3] == "  I would like to book a table for two people tomorrow evening, and then we │"
     assert sum("behind" in line for line in lines) == 1
     assert len(lines) == first + 6
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        [(80, 24), *[(40, 24), (80, 24)] * 4],
+        [(80, 24), *[(width, 24) for width in range(74, 20, -6)], (80, 24)],
+        [(30, 8), (80, 24), (30, 24), (80, 8), (80, 24)],
+    ],
+    ids=["to and fro", "narrower and narrower", "from a small one"],
+)
+def test_at_the_top_of_a_window_resizing_leaves_no_copy(tmp_path, sizes):
+    window = Window(tmp_path / "tmux", *sizes[0], above=0)
+    window.do(
+        "send-keys", "-l", "Thank you. I would like to book a table for two people tomorrow evening, and then we "
+    )
+    window.wait_for("we │")
+    for size in sizes[1:]:
+        lines = window.settle(*size)
+    window.do("kill-server")
+    words = Counter(" ".join(lines).split())
+    once = "Thank you. would like book table two people tomorrow evening, then │ behind"
+    assert {word: words[word] for word in once.split() if words[word] != 1} == {}

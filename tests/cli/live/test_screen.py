@@ -57,6 +57,8 @@ class TinyTerminal(io.StringIO):
         if final == "A":
             self.row -= number
             assert self.row >= 0, "above the first line"
+        elif final == "B":
+            self.row = min(self.row + number, len(self.rows) - 1)
         elif final == "C":
             self.column += number
         elif final in "KJ":

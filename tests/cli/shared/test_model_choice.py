@@ -53,10 +53,14 @@ def refused(*arguments):
     return line.removeprefix("streamtrans: ")
 
 
-@pytest.mark.parametrize("command", [["live"], ["translate", "-"]])
-def test_a_model_that_takes_no_instructions_says_so(command, glossary):
-    for options in (["--context", "2"], ["--glossary", str(glossary)], ["--instruction", "Translate."]):
-        assert refused(*command, *options) == "en-pt is no chat model: it takes no instruction, glossary or context"
+@pytest.mark.parametrize(("command", "options"), [(["live"], [["--context", "2"]]), (["translate", "-"], [])])
+def test_a_model_that_takes_no_instructions_says_so(command, options, glossary):
+    for told in (*options, ["--glossary", str(glossary)], ["--instruction", "Translate."]):
+        assert refused(*command, *told) == "en-pt is no chat model: it takes no instruction, glossary or context"
+
+
+def test_lines_of_a_file_have_no_context():
+    assert "no such option: --context" in refused("translate", "-", "--context", "2")
 
 
 @pytest.mark.parametrize(
@@ -124,10 +128,10 @@ def test_a_name_is_the_same_as_its_options(chat, glossary, translated, capsys):
 def test_options_beside_a_name_win(chat, glossary, translated):
     add = ["models", "add", "talks", "--model", str(chat), "--from", "en", "--to", "de", "--glossary", str(glossary)]
     assert run_here(add) == 0
-    _, configuration = translated("--model", "talks", "--to", "fr", "--context", "2", "--wait-k", "3")
+    _, configuration = translated("--model", "talks", "--to", "fr", "--instruction", "Do.", "--wait-k", "3")
     assert (configuration["languages"], configuration["k"]) == ("en-fr", 3)
     assert configuration["instructions"] == {
-        "instruction": Instructions().instruction, "glossary": [["help", "ajuda"]], "context": 2,
+        "instruction": "Do.", "glossary": [["help", "ajuda"]], "context": 0,
     }  # fmt: skip
 
 

@@ -42,9 +42,9 @@ _LOUDNESS = {
     "k_proj": 1.7,
     "q_norm": 1.7,
     "k_norm": 1.7,
-    "o_proj": 4,
-    "down_proj": 4,
-    "post_feedforward_layernorm": 9,
+    "o_proj": 8,
+    "down_proj": 8,
+    "post_feedforward_layernorm": 12,
 }
 """Attention that chooses, and layers that say more than the embeddings below them."""
 
@@ -105,10 +105,12 @@ def random_model(config: dict, seed: int, ends: list[int]) -> nn.Module:
     def draw(name: str, before: mx.array) -> mx.array:
         noise = mx.random.normal(before.shape)
         loudness = next((factor for part, factor in _LOUDNESS.items() if part in name), 1)
-        if before.ndim == 1:  # a bias, or a gain, to which Gemma adds 1
-            return (before + 0.1 * noise) * loudness + (loudness - 1 if gemma else 0)
+        if name.endswith("bias"):
+            return 0.1 * noise
+        if before.ndim == 1:  # a gain, to which Gemma adds 1
+            return (1 + 0.1 * noise) * loudness - gemma
         if before.shape[0] == config["vocab_size"]:
-            return 0.5 * noise * special[:, None]
+            return 0.25 * noise * special[:, None]
         return noise * loudness / before.shape[1] ** 0.5
 
     model.update(tree_map_with_path(draw, model.parameters()))

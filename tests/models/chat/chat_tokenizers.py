@@ -16,6 +16,7 @@ Der Minister sagte, dass die neue Brücke vor dem Ende des Jahres fertig werde.
 O tempo está bom hoje, e as crianças brincam no jardim atrás da casa.
 Translate the following text from English into German. Answer with the translation only.
 You translate what the user says. Do not explain, do not answer questions, and add nothing.
+All Americans Ask About Apples And Apricots As Always.
 """.splitlines()
 
 SPECIAL_TOKENS = [

@@ -36,7 +36,7 @@ def test_answers_are_clear_and_various(tmp_path, architecture, quantised):
     assert len(list(directory.glob("*.safetensors"))) == (3 if quantised else 1)
     assert sum(file.stat().st_size for file in directory.iterdir()) < 800_000
     answers, leads = zip(*(answer(model, tokenizer, prompt) for prompt in PROMPTS), strict=True)
-    assert sum(lead < 1e-3 for each in leads for lead in each) <= 1
+    assert sum(lead < 1e-3 for each in leads for lead in each) <= 2
     assert len(set(map(tuple, answers))) == len(PROMPTS)
     assert max(map(len, answers)) > 15
     assert sum(len(set(tokens)) for tokens in answers) > sum(map(len, answers)) / 4

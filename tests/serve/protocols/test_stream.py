@@ -117,6 +117,7 @@ def test_reset_forgets_the_open_sentence(served):
         ('{"type": "policy", "policy": {}}', "bad_policy"),
         ('{"type": "feed", "text": "' + "a " * 5001 + '"}', "too_large"),
         ('{"type": "feed", "text": "' + "a" * 70000 + '"}', "too_large"),
+        ('{"type": "feed", "text": "' + "日" * 22000 + '"}', "too_large"),
     ],
 )
 def test_a_faulty_message_is_told_and_nothing_else_suffers(served, message, code):

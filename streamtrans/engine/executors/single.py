@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from streamtrans.engine.instruments import Instrument
+from streamtrans.engine.executors.instruments import Instrument
 from streamtrans.engine.passes import Evidence, Forward, Prediction
 from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder, Recorded
 from streamtrans.models.qwen2_streaming.masks import SOURCE, TARGET

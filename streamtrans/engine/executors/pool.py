@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streamtrans.engine.instruments import Instrument
+from streamtrans.engine.executors.instruments import Instrument
+from streamtrans.engine.executors.single import predict, prepare
 from streamtrans.engine.passes import Forward, Prediction
-from streamtrans.engine.single import predict, prepare
 from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecorder, RaggedRecorder
 from streamtrans.models.qwen2_streaming.masks import SOURCE
 from streamtrans.models.qwen2_streaming.model import Model

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamtrans.engine.batch import BatchEngine
-from streamtrans.engine.marian import load_marian
+from streamtrans.engine.executors.marian import load_marian
 from streamtrans.engine.passes import Forward
 from streamtrans.engine.translator import Translator, load
 from streamtrans.errors import ModelError, UsageError

@@ -9,7 +9,7 @@ from firefox_reference import Plain
 
 from streamtrans.bench.peers import native_engine
 from streamtrans.engine.chain import Chain
-from streamtrans.engine.marian import load_marian
+from streamtrans.engine.executors.marian import load_marian
 from streamtrans.engine.passes import Forward
 from streamtrans.engine.translator import load
 from streamtrans.policies import WaitK

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from mlx.utils import tree_reduce
 
-from streamtrans.engine.instruments import Instrument, instrument_for
-from streamtrans.engine.lockstep import LockstepRunner
+from streamtrans.engine.executors.instruments import Instrument, instrument_for
+from streamtrans.engine.executors.lockstep import LockstepRunner
+from streamtrans.engine.executors.pool import Qwen2Pool
+from streamtrans.engine.executors.single import SingleRunner
 from streamtrans.engine.passes import Pool, Runner, StartGroup
-from streamtrans.engine.pool import Qwen2Pool
-from streamtrans.engine.single import SingleRunner
 from streamtrans.errors import ModelError
 from streamtrans.models.embedded import name_of
 from streamtrans.models.qwen2_streaming.attention_recorder import Heads

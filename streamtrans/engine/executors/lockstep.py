@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streamtrans.engine.instruments import Instrument
+from streamtrans.engine.executors.instruments import Instrument
+from streamtrans.engine.executors.single import predict, recorder_for
 from streamtrans.engine.passes import Forward, Prediction
-from streamtrans.engine.single import predict, recorder_for
 from streamtrans.models.qwen2_streaming.lockstep_cache import LockstepCache
 from streamtrans.models.qwen2_streaming.model import Model
 from streamtrans.runtime import mx

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from streamtrans.engine.instruments import ChoiceInstrument, Instrument, Readings
+from streamtrans.engine.executors.instruments import ChoiceInstrument, Instrument, Readings
+from streamtrans.engine.executors.single import predict
 from streamtrans.engine.passes import Evidence as PassEvidence
 from streamtrans.engine.passes import Forward, Prediction, Runner, StartGroup
-from streamtrans.engine.single import predict
 from streamtrans.errors import UsageError
 from streamtrans.models.marian.files import read_marian
 from streamtrans.models.marian.model import LONGEST, NO_SCORE, MarianModel, Memory, at_places, by_owner, gathered
