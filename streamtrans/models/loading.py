@@ -14,7 +14,7 @@ from streamtrans.errors import ModelError
 from streamtrans.models.adapters import and_more, base_of, merge_adapter, with_adapter
 from streamtrans.models.checkpoint_files import read_object, read_weights
 from streamtrans.models.embedded import ASSETS, embedded_models
-from streamtrans.models.named import given_names
+from streamtrans.models.named import find_named, given_names
 from streamtrans.models.qwen2_streaming.model import Model, ModelArgs
 from streamtrans.models.qwen2_streaming.packed import pack
 from streamtrans.models.qwen2_streaming.regret_head import FILE as REGRET_HEAD
@@ -90,12 +90,13 @@ def find_parts(path_or_name: str | Path, adapter: Path | None = None, fetch: boo
 
 
 def find_model(path_or_name: str | Path, fetch: bool = True) -> Path:
-    """Find the directory of a model: an embedded name wins, then a directory, then the Hub for `organisation/name`.
+    """Find the directory of a model: an embedded name wins, then one of `models add`, a directory, and the Hub.
 
-    Nothing is asked of the Hub if there is a directory `organisation` here. Raises ModelError where nothing is found,
-    NotFetched for what would have to be fetched if `fetch` is false.
+    The Hub has models called `organisation/name`; nothing is asked of it if there is a directory `organisation` here.
+    Raises ModelError where nothing is found, NotFetched for what would have to be fetched if `fetch` is false.
     """
-    name = str(path_or_name)
+    named = find_named(path_or_name)
+    name = named.model if named else str(path_or_name)
     if name in (known := embedded_models()):
         return ASSETS / name
     if os.path.isdir(name):

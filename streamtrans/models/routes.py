@@ -136,12 +136,26 @@ def _both(source: str | None, target: str | None) -> Pair:
 def _between(source: str, target: str) -> Route:
     """The model here that translates between two languages: embedded, else cached, else two of them through English."""
     models = _here()
-    if pair := _matching(models, source, target):
-        return Route((models[pair],), *pair)
-    legs = [_matching(models, source, HUB), _matching(models, HUB, target)]
-    if legs[0] and legs[1]:
-        return Route((models[legs[0]], models[legs[1]]), legs[0][0], legs[1][1])
+    if legs := legs_among(models, source, target):
+        return Route(tuple(models[leg] for leg in legs), legs[0][0], legs[-1][1])
     raise ModelError(f"no model from {described(source)} to {described(target)} is here; {_advice(source, target)}")
+
+
+def legs_among(pairs: Iterable[Pair], source: str, target: str) -> list[Pair]:
+    """Find the pairs that lead from one language to another, or to the closest ones: one, two through English, or none.
+
+    Of several that mean the same languages, it is the first.
+    """
+    known = list(pairs)
+    for way in ([(source, target)], [(source, HUB), (HUB, target)]):
+        legs = [next((pair for pair in known if all(map(_means, leg, pair))), None) for leg in way]
+        if len(found := [leg for leg in legs if leg]) == len(way):
+            return found
+    return []
+
+
+def _means(asked: str, code: str) -> bool:
+    return closest(asked, [code]) is not None
 
 
 def _advice(source: str, target: str) -> str:
@@ -164,8 +178,3 @@ def _here() -> dict[Pair, str | Path]:
         if settings.source_language and settings.target_language:
             found[settings.source_language, settings.target_language] = name
     return found | {pair: path for pair, path in store.cached_models().items() if pair not in found}
-
-
-def _matching(pairs: Iterable[Pair], source: str, target: str) -> Pair | None:
-    """The first pair that means the same languages."""
-    return next((pair for pair in pairs if closest(source, [pair[0]]) and closest(target, [pair[1]])), None)

@@ -17,6 +17,7 @@ from itertools import pairwise
 from math import inf
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from hypothesis import strategies as st
@@ -191,7 +192,7 @@ def glossary(folder: Path) -> Target:
 
 def named_model(folder: Path) -> Target:
     """The file of a name that somebody gave a model: settings that can all be followed, or one line."""
-    os.environ["XDG_CONFIG_HOME"] = str(folder)
+    configured = mock.patch.dict(os.environ, XDG_CONFIG_HOME=str(folder))
     sound = {
         "model": "en-pt",
         "source": "en",
@@ -199,8 +200,10 @@ def named_model(folder: Path) -> Target:
         "instructions": {"instruction": "Say it in {target}.", "glossary": [["cat", "gato"]], "context": 2},
         "policy": {"name": "agree", "hold": 1, "horizon": "inf", "max_lag": 4},
     }
-    give_name("n", NamedModel("en-pt"))
+    with configured:
+        give_name("n", NamedModel("en-pt"))
 
+    @configured
     def check(given: Any) -> None:
         changes, damage = given
         (names_directory() / "n.json").write_bytes(mutated(as_file(with_changes(sound, changes)), damage))

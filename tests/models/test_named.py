@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from streamtrans.engine.translator import load
 from streamtrans.errors import ModelError, UsageError
+from streamtrans.models.loading import find_model
 from streamtrans.models.named import NamedModel, check_name, find_named, forget_name, give_name, given_names
 from streamtrans.models.routes import Route, find_route
 from streamtrans.policies import WaitK, make_policy
@@ -108,6 +109,13 @@ def test_a_name_is_loaded_from_python_too():
     give_name("fast", NamedModel("en-pt", policy={"name": "wait-k", "k": 1}))
     assert load("fast").default_policy == WaitK(1)
     assert load("fast", policy={"name": "wait-k", "k": 2}).default_policy == WaitK(2)
+
+
+def test_other_commands_find_what_a_name_stands_for(tmp_path):
+    give_name("mine", NamedModel(str(tmp_path)))
+    assert find_model("mine") == tmp_path
+    with pytest.raises(ModelError, match=r"no model 'mime', did you mean mine\?"):
+        find_model("mime")
 
 
 def test_the_policy_of_the_model_keeps_its_other_options():

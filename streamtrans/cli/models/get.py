@@ -14,7 +14,8 @@ from streamtrans.errors import StreamtransError
 from streamtrans.models.marian import store
 from streamtrans.models.marian.catalogue import Catalogue, Pair, Size
 from streamtrans.models.marian.fetching import Advance, fetch
-from streamtrans.text.languages import HUB, pair_of
+from streamtrans.models.routes import legs_among
+from streamtrans.text.languages import pair_of
 
 PairArgument = Annotated[
     list[str], typer.Argument(metavar="PAIR", help="en-de, or two languages: en de, English German.")
@@ -37,7 +38,7 @@ def get(pair: PairArgument, as_json: JsonOption = False) -> None:
     try:
         catalogue = Catalogue.fetched()
     except StreamtransError as error:
-        if not (legs := _legs_here(source, target)):
+        if not (legs := legs_among(store.cached_models(), source, target)):
             raise
         warn(str(error))
         got = [(leg, False) for leg in legs]
@@ -54,13 +55,6 @@ def get(pair: PairArgument, as_json: JsonOption = False) -> None:
 def waiting() -> None:
     """Says what is waited for."""
     say("another process is changing the models; waiting for it")
-
-
-def _legs_here(source: str, target: str) -> list[Pair]:
-    """The models here that lead from one language to another; none where one is missing."""
-    here = store.cached_models()
-    ways: list[list[Pair]] = [[(source, target)], [(source, HUB), (HUB, target)]]
-    return next((way for way in ways if all(leg in here for leg in way)), [])
 
 
 def _entry(leg: Pair, fetched: bool) -> dict[str, str | int | bool]:

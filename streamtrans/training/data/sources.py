@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import numpy as np
 
 from streamtrans.errors import DataError
+from streamtrans.files import decoded
 from streamtrans.training.data.dataset import Filters, Pair
 
 if TYPE_CHECKING:
@@ -65,17 +66,10 @@ def _kept(rows: Iterator[Record], filters: Filters, where: str) -> list[Pair]:
 
 
 def lines_of(path: str | Path) -> Iterator[str]:
-    """The lines of a UTF-8 text, plain, .gz or .xz, without their ends and a byte order mark; only "\\n" ends a line.
-
-    Raises DataError that names the file, and the line that is not UTF-8.
-    """
-    number = 0
+    """The lines of a text, plain, .gz or .xz, as `decoded`; DataError too where it cannot be read or unpacked."""
     try:
         with open_packed(path, "rb") as lines:
-            for number, line in enumerate(lines, 1):
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8").removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}:{number}: not UTF-8 ({error.reason})") from error
+            yield from decoded(lines, str(path))
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
 

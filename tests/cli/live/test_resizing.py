@@ -42,11 +42,13 @@ class Window:
         self.do("resize-window", "-x", str(columns), "-y", "24")
         self.wait_for(last_line)
 
-    def settle(self, columns: int, rows: int) -> list[str]:
-        """Another size; the lines once they have been the same for a second."""
-        self.do("resize-window", "-x", str(columns), "-y", str(rows))
+    def settle(self, *sizes: tuple[int, int]) -> list[str]:
+        """Other sizes, one soon after the other; the lines once they have been the same for a while."""
+        for columns, rows in sizes:
+            self.do("resize-window", "-x", str(columns), "-y", str(rows))
+            time.sleep(0.1)
         shown, since = self.lines(), time.monotonic()
-        while time.monotonic() < since + 1:
+        while time.monotonic() < since + 0.8:
             time.sleep(0.1)
             if (now := self.lines()) != shown:
                 shown, since = now, time.monotonic()
@@ -77,22 +79,24 @@ def test_resizing_leaves_no_copy_and_takes_nothing_away(window):
 
 
 @pytest.mark.parametrize(
-    "sizes",
+    ("first", "steps"),
     [
-        [(80, 24), *[(40, 24), (80, 24)] * 4],
-        [(80, 24), *[(width, 24) for width in range(74, 20, -6)], (80, 24)],
-        [(30, 8), (80, 24), (30, 24), (80, 8), (80, 24)],
+        ((80, 24), [[(40, 24)], [(80, 24)]] * 4),
+        ((80, 24), [*([(width, 24)] for width in range(74, 20, -6)), [(80, 24)]]),
+        ((80, 24), [[(width, 24) for width in range(79, 39, -3)], [(width, 24) for width in range(41, 81, 3)]]),
+        ((80, 24), [[(30, 24), (80, 24)] * 4]),
+        ((30, 8), [[(80, 24)], [(30, 24)], [(80, 8)], [(80, 24)]]),
     ],
-    ids=["to and fro", "narrower and narrower", "from a small one"],
+    ids=["to and fro", "narrower and narrower", "dragged", "quickly to and fro", "from a small one"],
 )
-def test_at_the_top_of_a_window_resizing_leaves_no_copy(tmp_path, sizes):
-    window = Window(tmp_path / "tmux", *sizes[0], above=0)
+def test_at_the_top_of_a_window_resizing_leaves_no_copy(tmp_path, first, steps):
+    window = Window(tmp_path / "tmux", *first, above=0)
     window.do(
         "send-keys", "-l", "Thank you. I would like to book a table for two people tomorrow evening, and then we "
     )
     window.wait_for("we │")
-    for size in sizes[1:]:
-        lines = window.settle(*size)
+    for sizes in steps:
+        lines = window.settle(*sizes)
     window.do("kill-server")
     words = Counter(" ".join(lines).split())
     once = "Thank you. would like book table two people tomorrow evening, then │ behind"

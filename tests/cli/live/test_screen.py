@@ -116,6 +116,15 @@ def test_what_is_finished_stays_above(terminal):
     assert terminal.shown() == ["$ streamtrans live", "  live", "→ viva", "", ""]
 
 
+def test_rows_that_the_block_has_taken_are_its_own_until_finished_lines_take_them(terminal):
+    screen = TinyScreen(terminal)
+    screen.draw(block(*"abcdefghijkl"))
+    screen.draw(block("  live", "→ viva", "  status"))  # a third of the height is 8 rows: 5 stay blank below it
+    assert terminal.shown() == ["$ streamtrans live", *[""] * 4, "  live", "→ viva", "  status"]
+    screen.draw(block("  next", "→", "  status"), [Text("  live"), Text("→ viva"), Text()])
+    assert terminal.shown() == ["$ streamtrans live", "  live", "→ viva", "", "", "  next", "→", "  status"]
+
+
 def test_an_equal_frame_is_not_drawn_again_unless_it_must_be(terminal):
     screen = TinyScreen(terminal)
     written = []

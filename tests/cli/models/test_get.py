@@ -117,6 +117,8 @@ def test_without_a_network_what_is_here_stays(service, monkeypatch):
     done = run("models", "get", "en-de")
     assert (done.returncode, done.stdout) == (0, f"en-de was there already: {service.cache / 'en-de'}\n")
     assert "warning: the list of models could not be fetched" in done.stderr
+    closest = run("models", "get", "en-GB", "de-AT")
+    assert (closest.returncode, closest.stdout) == (0, done.stdout)
     assert "en-de" in run("models").stdout
 
 

@@ -89,8 +89,10 @@ def test_what_is_wrong_is_said_with_file_and_line(tmp_path):
     assert failure(tmp_path, b"en\tpt\na\tb\n") == "x.tsv:1: no column 'source'; the header has en, pt"
     assert failure(tmp_path, b"") == "x.tsv:1: no column 'source'; the header has "
     assert failure(tmp_path, b"source\ttarget\na\tb\nc\n") == "x.tsv:3: 1 columns, the header has 2"
-    assert failure(tmp_path, b"source\ttarget\na\tb\n\xff\xfe\n").startswith("x.tsv:3: not UTF-8 (invalid start byte")
-    assert failure(tmp_path, "Füße".encode("utf-16")).startswith("x.tsv:1: not UTF-8")
+    assert failure(tmp_path, b"source\ttarget\na\tb\n\xff\xfe\n").startswith(
+        "x.tsv:3: not UTF-8 (byte 0xff at column 1)"
+    )
+    assert failure(tmp_path, "Füße".encode("utf-16")).startswith("x.tsv is UTF-16")
     assert "no pair left after filters; dropped 2 empty side" in failure(tmp_path, b"source\ttarget\na\t\n\tb\n")
     assert failure(tmp_path, b"not json\n", "x.jsonl").startswith("x.jsonl:1: not JSON")
     assert failure(tmp_path, b'{"source": 3, "target": "b"}\n', "x.jsonl") == "x.jsonl:1: source is not text but 3"
