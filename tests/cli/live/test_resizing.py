@@ -91,13 +91,15 @@ def test_resizing_leaves_no_copy_and_takes_nothing_away(window):
 )
 def test_at_the_top_of_a_window_resizing_leaves_no_copy(tmp_path, first, steps):
     window = Window(tmp_path / "tmux", *first, above=0)
-    window.do(
-        "send-keys", "-l", "Thank you. I would like to book a table for two people tomorrow evening, and then we "
-    )
-    window.wait_for("we │")
-    for sizes in steps:
-        lines = window.settle(*sizes)
-    window.do("kill-server")
+    try:
+        window.do(
+            "send-keys", "-l", "Thank you. I would like to book a table for two people tomorrow evening, and then we "
+        )
+        window.wait_for("we │")
+        for sizes in steps:
+            lines = window.settle(*sizes)
+    finally:
+        window.do("kill-server")
     words = Counter(" ".join(lines).split())
     once = "Thank you. would like book table two people tomorrow evening, then │ behind"
     assert {word: words[word] for word in once.split() if words[word] != 1} == {}
