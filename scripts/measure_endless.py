@@ -2,11 +2,12 @@
 """How well an endless stream is translated: sentences as one line without case, punctuation or end, against one a line.
 
 usage: measure_endless.py SOURCE REFERENCE [--limit N] [--punctuated] [--segmenter omnisteval]
-       [--model MODEL] [--output FOLDER] [--live OPTION ...]
+       [--pauses SECONDS] [--model MODEL] [--output FOLDER] [--live OPTION ...]
 
 The line goes through `streamtrans live --json` with its defaults. What it writes is divided among the references so
 that the fewest words differ, as mwerSegmenter does, and scored with sacreBLEU; `--segmenter omnisteval` divides it with
 OmniSTEval's own function instead (needs omnisteval on the path, and memory for 40 bytes a pair of words: use --limit).
+With `--pauses` the words have times, as a recogniser gives them, and such a pause follows each sentence.
 The lag, after each word read, is the number of source words read beyond those that the written words stand for: the
 words that fell to a sentence stand for its source words in equal parts. It is given for each tenth of the stream.
 """
@@ -73,12 +74,23 @@ def omnisteval_ends(references: list[list[str]], words: list[str]) -> list[int]:
     return [sum(owner <= number for owner in owners) for number in range(len(references))]
 
 
-def streamed(words: list[str], options: list[str]) -> list[dict]:
-    """The events of `live` for these words on one line."""
+def streamed(text: str, options: list[str]) -> list[dict]:
+    """The events of `live` for this input."""
     command = [sys.executable, "-m", "streamtrans", "live", "--json", *options]
-    run = subprocess.run(command, input=" ".join(words), capture_output=True, text=True, check=True)
+    run = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
     print(run.stderr, end="", file=sys.stderr)
     return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+def with_times(lines: list[list[str]], pause: float) -> str:
+    """These words as a recogniser's, one a hypothesis, 0.4 s each, with a pause after each line."""
+    now, said = 0.0, []
+    for line in lines:
+        for word in line:
+            said.append({"words": [{"word": word, "start": now, "end": round(now + 0.4, 1)}]})
+            now = round(now + 0.4, 1)
+        now += pause
+    return "".join(json.dumps(hypothesis, ensure_ascii=False) + "\n" for hypothesis in said)
 
 
 def lags(events: list[dict], stands_for: np.ndarray) -> np.ndarray:
@@ -122,6 +134,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int)
     parser.add_argument("--punctuated", action="store_true", help="leave case and punctuation as they are")
     parser.add_argument("--segmenter", choices=["minimum-error", "omnisteval"], default="minimum-error")
+    parser.add_argument("--pauses", type=float, metavar="SECONDS", help="after each sentence; --pause is half of it")
     parser.add_argument("--model", default="en-pt", help="a name, a directory, or a Hub id")
     parser.add_argument("--output", type=Path, help="keep the shares and the events in this folder")
     parser.add_argument("--live", nargs=argparse.REMAINDER, default=[], help="options for live, last")
@@ -131,7 +144,10 @@ def main() -> None:
     )
     lines = [line.split() if options.punctuated else spoken(line) for line in sources]
     words = [word for line in lines for word in line]
-    events = streamed(words, ["--model", options.model, *options.live])
+    told = ["--model", options.model, *options.live]
+    if options.pauses:
+        told += ["--input", "jsonl", "--pause", str(options.pauses / 2)]
+    events = streamed(with_times(lines, options.pauses) if options.pauses else " ".join(words), told)
     said = [event["text"] for event in events if event["type"] == "write"]
     divide = omnisteval_ends if options.segmenter == "omnisteval" else minimum_error_ends
     ends = divide([line.split() for line in references], said)

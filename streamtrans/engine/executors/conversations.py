@@ -20,6 +20,9 @@ from streamtrans.models.qwen2_streaming.attention_recorder import AttentionRecor
 from streamtrans.runtime import blas_threads, mx
 from streamtrans.text.chat_tokenizer import ChatTokenizer
 
+PROMPT_PIECE = 512
+"""Tokens of the prompt that are fed at once; a glossary may have many."""
+
 
 @dataclass
 class Conversation:
@@ -52,12 +55,15 @@ class Conversations:
         from mlx_lm.models.cache import make_prompt_cache
 
         cache = make_prompt_cache(self.model)
-        logits = self.model(mx.array([self.tokenizer.prompt_ids]), cache=cache)
-        if max(self.tokenizer.prompt_ids + self.tokenizer.start_ids) >= logits.shape[-1]:
+        prompt = self.tokenizer.prompt_ids
+        with blas_threads(1):
+            for start in range(0, len(prompt), PROMPT_PIECE):
+                logits = self.model(mx.array([prompt[start : start + PROMPT_PIECE]]), cache=cache)
+                mx.eval([layer.state for layer in cache])  # the logits of a long prompt would be gigabytes
+        if max(prompt + self.tokenizer.start_ids) >= logits.shape[-1]:
             raise ModelError(f"the tokenizer has other tokens than the model, which has {logits.shape[-1]:,}")
         if not mx.isfinite(logits).all():
             raise ModelError("the weights of this model are damaged: it computes what is no number")
-        mx.eval([layer.state for layer in cache])
         return cache
 
     @cached_property

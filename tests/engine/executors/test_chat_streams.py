@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from chat_checkpoints import make_chat_checkpoint
 
+from streamtrans.engine.executors import conversations
 from streamtrans.engine.executors.chat import ChatExecutor
 from streamtrans.engine.translator import load
 from streamtrans.errors import UsageError
@@ -174,3 +175,15 @@ def test_instructions_reach_the_prompt(tmp_path):
     prompt = translator.tokenizer.text_of(translator.tokenizer.prompt_ids)
     assert "From English into German, please." in prompt
     assert "house → Haus" in prompt
+
+
+def test_a_prompt_in_pieces_is_a_prompt(tmp_path, monkeypatch):
+    directory = make_chat_checkpoint(tmp_path)
+    policy = make_policy("wait-k", k=2)
+    whole = load(directory, languages=("en", "de"))
+    found = events(whole.session(policy).feed_line(TEXT))
+    monkeypatch.setattr(conversations, "PROMPT_PIECE", 7)
+    pieces = load(directory, languages=("en", "de"))
+    assert events(pieces.session(policy).feed_line(TEXT)) == found
+    for one, other in zip(pieces.executor.prompt_cache, whole.executor.prompt_cache, strict=True):
+        assert mx.abs(one.keys_and_values()[0] - other.keys_and_values()[0]).max() < 1e-4
