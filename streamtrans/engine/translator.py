@@ -14,6 +14,7 @@ from streamtrans.engine.session import Session
 from streamtrans.engine.steps import SteppedSession
 from streamtrans.engine.stream import Stream
 from streamtrans.errors import ModelError, UsageError
+from streamtrans.models.adapters import with_adapter
 from streamtrans.models.kinds import Kind, kind_of, refuse_instructions, require_languages
 from streamtrans.models.loading import find_parts, load_checkpoint, read_config
 from streamtrans.models.marian.store import languages_of
@@ -134,7 +135,8 @@ def _firefox(directory: Path, adapter: Path | None, languages: Languages, instru
 def _chat(directory: Path, adapter: Path | None, languages: Languages, instructions: Instructions | None) -> Parts:
     from streamtrans.engine.executors.chat import default_policy, load_chat
 
-    stated = TranslationSettings.from_config(read_config(directory))
+    config = read_config(directory)
+    stated = TranslationSettings.from_config(with_adapter(config, adapter) if adapter else config)
     source, target = require_languages(directory, *(languages or (stated.source_language, stated.target_language)))
     executor = load_chat(directory, (source, target), instructions or Instructions(), adapter, stated.alignment_heads)
     settings = TranslationSettings.between(source, target)

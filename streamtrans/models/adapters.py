@@ -37,7 +37,7 @@ def with_adapter(config: dict[str, Any], adapter: Path) -> dict[str, Any]:
 
     The model's own default policy and alignment heads do not hold for what the adapter makes of it.
     """
-    section = config.get("streamtrans", {})
+    section = config.get("streamtrans") or {}
     if not isinstance(section, dict):
         return config  # reading the settings says what is wrong
     kept = {name: value for name, value in section.items() if name not in ("policy", "alignment_heads")}

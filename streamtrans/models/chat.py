@@ -18,15 +18,19 @@ _ROOM = 0.8
 
 @dataclass(frozen=True)
 class ChatModel:
-    """A model of mlx-lm's with its tokenizer, a `TokenizerWrapper`, which has a chat template."""
+    """A model of mlx-lm's with its tokenizer, a `TokenizerWrapper`, which has a chat template.
+
+    positions: tokens that the model was made for, None where it does not say.
+    """
 
     model: nn.Module
     tokenizer: Any
+    positions: int | None = None
 
 
 def has_chat_template(directory: Path) -> bool:
     """Whether a directory holds a template for conversations, without which a model is no chat model."""
-    if any((directory / name).exists() for name in ("chat_template.jinja", "chat_template.json")):
+    if (directory / "chat_template.jinja").exists():
         return True
     config = directory / "tokenizer_config.json"
     return config.exists() and bool(read_object(config).get("chat_template"))
@@ -63,7 +67,8 @@ def load_chat_model(directory: Path, adapter: Path | None = None) -> ChatModel:
         model = dequantize_model(model) if "quantization" in config else model
         model.set_dtype(mx.float32)
     mx.eval(model.parameters())
-    return ChatModel(model, tokenizer)
+    positions = config.get("max_position_embeddings")
+    return ChatModel(model, tokenizer, positions if type(positions) is int and positions > 0 else None)
 
 
 def parameters_of(model: nn.Module) -> int:
@@ -108,8 +113,10 @@ def _fits(directory: Path, config: dict[str, Any]) -> bool:
             f"{directory} has {stored / 1e9:.1f} GB of weights, too much for the {have / 1e9:.1f} GB of this machine; "
             "take a smaller one, or one in 4 bits"
         )
-    bits = (config.get("quantization") or {}).get("bits", 16) if isinstance(config.get("quantization"), dict) else 16
-    return not on_gpu() and stored * 32 / max(1, bits) < _ROOM * have
+    quantization = config.get("quantization")
+    bits = quantization.get("bits") if isinstance(quantization, dict) else None
+    unpacked = stored * 32 / (bits if type(bits) is int and bits > 0 else 16)
+    return not on_gpu() and unpacked < _ROOM * have
 
 
 def _memory() -> int:

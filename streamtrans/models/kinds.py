@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from streamtrans.errors import ModelError, UsageError
-from streamtrans.models.adapters import read_adapter_config
+from streamtrans.models.adapters import with_adapter
 from streamtrans.models.chat import has_chat_template
 from streamtrans.models.loading import read_config
 from streamtrans.models.marian.store import is_firefox_model
@@ -29,7 +29,8 @@ def kind_of(directory: Path, adapter: Path | None = None) -> Kind:
     if is_firefox_model(directory):
         return Kind.FIREFOX
     config = read_config(directory)
-    section = (read_adapter_config(adapter) if adapter else {}).get("streamtrans") or config.get("streamtrans")
+    section = with_adapter(config, adapter)["streamtrans"] if adapter else None
+    section = section or config.get("streamtrans")
     if section is not None:
         return _stated(directory, section)
     if has_chat_template(directory):

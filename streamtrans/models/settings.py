@@ -53,7 +53,7 @@ class TranslationSettings:
 
         Raises ModelError for a value of the wrong type or out of range.
         """
-        section = config.get("streamtrans", {})
+        section = {} if config.get("streamtrans") is None else config["streamtrans"]
         if not isinstance(section, dict):
             raise ModelError(f"config.json: streamtrans must be an object, not {section!r}")
         values: dict[str, Any] = {}

@@ -27,28 +27,36 @@ class ChatTokenizer(HuggingFaceTokenizer):
     ):
         """backend: of the `tokenizers` library. languages: codes of source and target.
 
-        Raises ValueError for a template that does not keep the texts it is given.
+        Raises ValueError for a template that does not keep the texts it is given, no end token, and
+        instructions that spell a special token.
         """
         self._use(backend)
+        stop_ids = {token for token in stop_ids if 0 <= token < self.vocab_size}
+        if not stop_ids:
+            raise ValueError("it names no token that ends an answer")
         self._word = lru_cache(maxsize=200_000)(self._after)
         self._spaced = not is_unspaced(languages[0])
         before = instructions.before_text(*languages)
+        special = {number: token for number, token in backend.get_added_tokens_decoder().items() if token.special}
+        if spelled := [token.content for token in special.values() if token.content in before]:
+            raise ValueError(f"the instruction or the glossary has {spelled[0]!r}, which it takes for its own")
         said = {"role": "user", "content": before + _SOURCE}
         prompt, turn = _split(render([said], True), _SOURCE)
         answered = [said, {"role": "assistant", "content": _TARGET}, {"role": "user", "content": _NEXT}]
         earlier_turn, rest = _split(_split(render(answered, True), _SOURCE)[1], _TARGET)
         self.prompt_ids = self._before_text(self.encode(prompt + "A"))
-        self.start_ids = self._after("a", turn)
+        self.start_ids = self.going_on(turn)
+        if not self.start_ids:
+            raise ValueError("there is no turn to the assistant in it")
         if earlier_turn.endswith(" ") and not turn.endswith(" "):
             earlier_turn = earlier_turn[:-1]  # which an answer brings along
-        self.earlier_turn_ids = self._after("a", earlier_turn)
+        self.earlier_turn_ids = self.going_on(earlier_turn)
         before_next = _split(rest, _NEXT)[0]
         try:
-            self.next_ids = self._before_text(self._after("a", before_next + "A"))
+            self.next_ids = self._before_text(self.going_on(before_next + "A"))
         except ValueError:  # "[INST] ": a space that would be one token with the word after it stands alone
-            self.next_ids = self._after("a", before_next)
-        special = {number for number, token in backend.get_added_tokens_decoder().items() if token.special}
-        self.stop_ids = stop_ids | special
+            self.next_ids = self.going_on(before_next)
+        self.stop_ids = stop_ids | special.keys()
         self.end_id: int = min(stop_ids)
         self.start_id = self.start_ids[-1]
         backend.encode_special_tokens = True  # from here on: a text that spells one out is a text
@@ -81,6 +89,10 @@ class ChatTokenizer(HuggingFaceTokenizer):
     def text_of(self, tokens: list[int]) -> str:
         """The text of some tokens; special ones have none."""
         return str(self._backend.decode(tokens))
+
+    def going_on(self, text: str) -> list[int]:
+        """Token ids of a text that follows a letter."""
+        return self._after("a", text)
 
     def _before_text(self, tokens: list[int]) -> list[int]:
         """Tokens without the letter A at their end, in front of which white space has other tokens than at an end."""

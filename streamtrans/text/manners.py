@@ -20,25 +20,31 @@ _COMMENTS = (
     "Here's a translation",
     "Here's your translation",
     "Here's the translated",
+    "Translation:",
+    "Translated text:",
+)
+"""Openings of an answer that speaks about a translation."""
+
+_ASSISTANT = (
     "The translation of",
     "The translation is",
     "The translated text",
     "The text translates",
-    "Translation:",
-    "Translated text:",
     "Sure, here",
     "Sure! Here",
     "Certainly! Here",
     "Certainly, here",
     "Of course! Here",
     "Of course, here",
+    "As an AI",
+    "I'm sorry, but I can",
+    "I am sorry, but I can",
+    "I cannot translate",
+    "I can't translate",
 )
-"""Openings of an answer that speaks about a translation."""
+"""Openings of an assistant's answer, which may be a translation into English."""
 
-_REFUSALS = ("As an AI", "I'm sorry, but I can", "I am sorry, but I can", "I cannot translate", "I can't translate")
-"""Openings of an answer by an assistant, where they are no English translation."""
-
-_QUOTES, _MARKUP = "\"'“”‘’„«»「『`", "*#>_`<["
+_QUOTES, _MARKUP = '"“”‘„‚«»‹›「『《〈', "*#>_`<["
 _INSTRUCTION_WORDS = 4
 _COMPLETE = 0.75
 """Words of a complete target per word of its source, at least."""
@@ -52,9 +58,11 @@ class Manners:
         self._source, self._target = source, target
         asked = instructions.before_text(source, target).split()
         labels = {f"{name}:" for code in (source, target) for name in (english_name(code), code) if name}
-        openings = {*_COMMENTS, " ".join(asked[:_INSTRUCTION_WORDS]), *labels}
+        openings = {*_COMMENTS, *labels}
+        if len(asked) >= _INSTRUCTION_WORDS:
+            openings.add(" ".join(asked[:_INSTRUCTION_WORDS]))
         if primary(target) != "en":
-            openings.update(_REFUSALS)
+            openings.update(_ASSISTANT)
         self._openings = sorted(opening.casefold() for opening in openings if opening)
 
     def may_open(self, text: str, source: str) -> bool | None:
@@ -76,11 +84,13 @@ class Manners:
     def is_complete(self, source: str, target: str) -> bool:
         """Whether nothing can follow a target: it has as many ends of sentences as its source, and is not too short.
 
-        source: all of it. A source without one may have any number.
+        source: all of it. A source without one may have any number; what follows its last one counts as one more.
         """
         read, written = units(source, self._source), units(target, self._target)
         wanted, found = _ends(read, self._source), _ends(written, self._target)
-        if not wanted or found < wanted or not ends_sentence(written[-1], self._target):
+        if not wanted or not written or not ends_sentence(written[-1], self._target):
+            return False
+        if found < wanted + (not ends_sentence(read[-1], self._source)):
             return False
         alike = is_unspaced(self._source) == is_unspaced(self._target)
         return not alike or len(written) >= _COMPLETE * len(read)

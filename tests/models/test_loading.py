@@ -174,7 +174,8 @@ def test_an_adapter_does_not_take_over_what_was_chosen_for_other_weights(tmp_pat
         (tmp_path / "adapter_config.json").write_text(json.dumps({"streamtrans": own}))
         found = with_adapter({"hidden_size": 4, "streamtrans": section}, tmp_path)
         assert found == {"hidden_size": 4, "streamtrans": expected | own}
-    assert with_adapter({"streamtrans": None}, tmp_path) == {"streamtrans": None}
+    assert with_adapter({"streamtrans": None}, tmp_path) == {"streamtrans": own}
+    assert with_adapter({"streamtrans": [1]}, tmp_path) == {"streamtrans": [1]}  # reading the settings complains
 
 
 @pytest.mark.parametrize(

@@ -47,8 +47,19 @@ def test_what_the_source_opens_with_may_open_its_translation():
     assert GERMAN.may_open("Translation: ja", "translation: yes") is True
 
 
+@pytest.mark.parametrize("opening", ["'n Man", "’s Avonds", "《红楼梦》", "‚Halt‘"])
+def test_an_apostrophe_is_no_quotation_mark_and_quotations_have_many(opening):
+    assert Manners(Instructions(), "en", "nl").may_open(opening, "“A man” in the evening") is True
+
+
+def test_words_of_a_short_instruction_may_open():
+    assert Manners(Instructions("Bitte"), "en", "de").may_open("Bitte kommen", "Please come") is True
+
+
 def test_english_may_say_what_an_assistant_would():
     english = Manners(Instructions(), "de", "en")
+    assert english.may_open("The translation of this book", "Die Übersetzung dieses Buches") is True
+    assert english.may_open("Of course, here is your key", "Natürlich, hier ist Ihr Schlüssel") is True
     assert english.may_open("As an AI", "Als KI") is True
     assert english.may_open("Here is the translation", "Bitte") is False
 
@@ -67,12 +78,20 @@ def test_the_instruction_given_is_not_repeated():
         ("How are you? I am fine.", "Wie geht es dir? Mir geht es gut.", True),
         ("I came, I saw, and after a long day I conquered.", "Ich kam.", False),
         ("no mark at all", "Kein Zeichen.", False),
+        ("It was nice to see you again. Bye", "Es war schön, dich wieder zu sehen.", False),
+        ("It was nice to see you again. Bye", "Es war schön, dich wieder zu sehen. Tschüss.", True),
         ("Ask Dr. Smith.", "Frag Dr. Smith.", True),
         ("", "", False),
     ],
 )
 def test_a_target_is_complete_with_as_many_sentences_as_its_source(source, target, complete):
     assert GERMAN.is_complete(source, target) is complete
+
+
+def test_what_follows_the_last_mark_is_a_sentence_too():
+    english = Manners(Instructions(), "ja", "en")
+    assert not english.is_complete("そうですか。わかりました", "I see.")
+    assert english.is_complete("そうですか。わかりました。", "I see. All right.")
 
 
 def test_words_beside_characters_are_not_counted():

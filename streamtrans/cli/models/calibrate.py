@@ -24,7 +24,9 @@ def calibrate(
     exclude_domain: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Leave out rows whose column domain says so.")
     ] = None,
-    pairs: Annotated[int, typer.Option(metavar="N", min=10, help="Pairs to take at most, drawn at random.")] = 12_000,
+    pairs: Annotated[
+        int | None, typer.Option(metavar="N", min=10, help="Pairs to draw at most: 12,000, of a chat model 200.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write a copy, not into the model.")
     ] = None,
@@ -64,11 +66,14 @@ def calibrate(
     if kind is Kind.FIREFOX:
         raise UsageError(f"{model} is one of Firefox's models, whose alignment is known already")
     if kind is Kind.CHAT:
-        _calibrate_chat(order, source_language, target_language)
+        _calibrate_chat(order, source_language, target_language, pairs or CHAT_PAIRS)
     elif source_language or target_language:
         raise UsageError(f"{model} tells its languages; --from and --to are for chat models")
     else:
-        _calibrate_streaming(order, pairs)
+        _calibrate_streaming(order, pairs or PAIRS)
+
+
+PAIRS, CHAT_PAIRS = 12_000, 200
 
 
 @dataclass(frozen=True)
@@ -112,17 +117,17 @@ def _calibrate_streaming(order: _Order, pairs: int) -> None:
     say(f"wrote {write_calibrated(order.directory, order.output, found)}")
 
 
-def _calibrate_chat(order: _Order, source: str | None, target: str | None) -> None:
+def _calibrate_chat(order: _Order, source: str | None, target: str | None, pairs: int) -> None:
     from streamtrans.engine.executors.chat import ChatExecutor
     from streamtrans.engine.translator import load
     from streamtrans.text.languages import code_of
     from streamtrans.training.calibration.calibrate import write_chat_heads
-    from streamtrans.training.calibration.chat_heads import PAIRS, find_chat_heads
+    from streamtrans.training.calibration.chat_heads import find_chat_heads
 
     if not (source and target):
         raise UsageError(f"{order.directory} is a chat model; say the languages of the pairs with --from and --to")
     languages = code_of(source), code_of(target)
-    chosen = order.sample(languages, PAIRS)
+    chosen = order.sample(languages, pairs)
     executor = load(order.directory, languages=languages).executor
     assert isinstance(executor, ChatExecutor)
     with progress("calibrating", len(chosen), shown=not order.plain) as advance:

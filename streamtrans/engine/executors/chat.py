@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ from streamtrans.engine.executors.instruments import AttentionInstrument, Choice
 from streamtrans.engine.executors.single import predict
 from streamtrans.engine.passes import Evidence, Forward, Prediction, Runner, StartGroup
 from streamtrans.errors import ModelError, UsageError
-from streamtrans.models.chat import load_chat_model, parameters_of
-from streamtrans.models.chat_attention import attention_noted
+from streamtrans.models.chat import has_chat_template, load_chat_model, parameters_of
+from streamtrans.models.chat_attention import attention_noted, layer_heads
 from streamtrans.models.qwen2_streaming.attention_recorder import Heads
 from streamtrans.policies import Policy
 from streamtrans.policies.base import Attention, NextToken, glance_of
@@ -23,6 +23,9 @@ from streamtrans.text.chat_tokenizer import ChatTokenizer
 from streamtrans.text.instructions import Instructions
 from streamtrans.text.manners import Manners
 from streamtrans.text.words import is_unspaced
+
+ROOM = 512
+"""Tokens that a sentence and its translation may take."""
 
 
 @dataclass(frozen=True)
@@ -63,20 +66,29 @@ class ChatExecutor(Conversations):
                 return None
             case NextToken():
                 return ChoiceInstrument()
-            case Attention() if self.heads:
-                return AttentionInstrument(self.heads)
             case Attention():
-                raise UsageError(
-                    "policy alignatt needs alignment heads; find those of this model with: streamtrans models calibrate"
-                )
+                return AttentionInstrument(self._known_heads)
         raise UsageError(f"policy {policy.name} needs a model that was trained for it; take agree or wait-k")
+
+    @cached_property
+    def _known_heads(self) -> Heads:
+        """The alignment heads. Raises UsageError where there are none, ModelError where the model has not these."""
+        if not self.heads:
+            raise UsageError(
+                "policy alignatt needs alignment heads; find those of this model with: streamtrans models calibrate"
+            )
+        counts = layer_heads(self.model, self.tokenizer.prompt_ids[:1], self.new_cache())
+        for layer, head in self.heads:
+            if layer >= len(counts) or head >= counts[layer]:
+                raise ModelError(f"config.json: streamtrans.alignment_heads: there is no head {head} in layer {layer}")
+        return self.heads
 
 
 class ChatRunner:
     """Makes the passes of streams that go in step, or of one."""
 
     def __init__(self, executor: ChatExecutor, policy: Policy, streams: int):
-        """Begins so many conversations. Raises UsageError for a policy that needs a calibrated checkpoint."""
+        """Begins a conversation per stream. Raises UsageError for a policy that needs a calibrated checkpoint."""
         self._executor, self._instrument = executor, executor.instrument(policy)
         self._looks = isinstance(self._instrument, AttentionInstrument)
         self._talks = [executor.conversation() for _ in range(streams)]
@@ -105,7 +117,7 @@ class ChatRunner:
         executor = self._executor
         if request.fresh:
             if executor.context and talk.source[-1:] == [executor.tokenizer.end_id]:
-                said = executor.source_of(talk), executor.written_of(talk)
+                said = executor.source_of(talk), executor.written_of(talk) if talk.said is None else talk.said
                 talk.earlier = [*talk.earlier, said][-executor.context :]
             talk.source, talk.target = [], []
         talk.target = talk.target[: len(talk.target) - request.take_back] + request.target
@@ -121,7 +133,7 @@ class ChatRunner:
         )
         with attention_noted(self._executor.model, recorder.note) if recorder else nullcontext():
             logits = self._executor.logits(talks, rows)
-        for last_try in [False] * MOST_REFUSALS + [True]:
+        for _ in range(MOST_REFUSALS + 1):
             predictions = predict(requests, logits, logits, self._instrument, recorder)  # none looks at states
             judged = [self._judged(talk, found.tokens) for talk, found in zip(talks, predictions, strict=True)]
             refused = [
@@ -130,14 +142,15 @@ class ChatRunner:
                 for row, token in enumerate(tokens)
                 if token is None
             ]
-            if last_try or not refused:
+            if not refused:
                 break
             logits[tuple(mx.array(list(part)) for part in zip(*refused, strict=True))] = -mx.inf
-        end = self._executor.tokenizer.end_id
-        return [
-            Prediction([end if token is None else token for token in tokens], self._told(talk, found))
-            for talk, found, tokens in zip(talks, predictions, judged, strict=True)
-        ]
+        answers = []
+        for talk, found, tokens in zip(talks, predictions, judged, strict=True):
+            kept = [best if token is None else token for best, token in zip(found.tokens, tokens, strict=True)]
+            talk.said = self._executor.said(talk, kept)
+            answers.append(Prediction(kept, self._told(talk, found)))
+        return answers
 
     def _told(self, talk: Conversation, found: Prediction) -> list[Evidence]:
         """The evidence, in which the attended token is one of the stream's."""
@@ -185,8 +198,10 @@ def load_chat(
 
     heads: its alignment heads.
 
-    Raises ModelError for a model that cannot be loaded or cannot stream.
+    Raises ModelError for a model that cannot be loaded or cannot stream, UsageError for a glossary that is too long.
     """
+    if not has_chat_template(directory):
+        raise ModelError(f"{directory} has no chat template, so that it cannot be asked to translate")
     chat = load_chat_model(directory, adapter)
     ends = set(chat.tokenizer.eos_token_ids)
     try:
@@ -194,7 +209,12 @@ def load_chat(
         tokenizer = ChatTokenizer(chat.tokenizer.backend_tokenizer, render, ends, instructions, languages)
     except Exception as error:  # templates are programs, which fail in ways of their own
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ModelError(f"{directory}: its chat template cannot be used: {reason[:300]}") from error
+        raise ModelError(f"{directory}: its tokenizer or chat template cannot be used: {reason[:300]}") from error
+    if chat.positions and len(tokenizer.prompt_ids) + ROOM > chat.positions:
+        raise UsageError(
+            f"the prompt has {len(tokenizer.prompt_ids):,} tokens, and {directory} was made for {chat.positions:,}; "
+            "take a shorter glossary"
+        )
     rules = Rules(tokenizer, Manners(instructions, *languages), languages[1])
     return ChatExecutor(chat.model, tokenizer, rules, instructions.context, heads)
 

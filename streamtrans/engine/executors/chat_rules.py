@@ -8,7 +8,7 @@ from streamtrans.text.manners import Manners
 from streamtrans.text.words import is_unspaced
 
 MOST_REFUSALS = 8
-"""Tokens refused in one place, after which the target ends there."""
+"""Tokens refused in one place, after which the best one left is taken."""
 
 BestAfter = Callable[[list[int]], int]
 """The model's best token after these target tokens, with the source as it is."""
@@ -54,6 +54,6 @@ class Rules:
         return allowed
 
     def _in_line(self, text: str) -> int:
-        """The token for what a text has before its line break, the end mark where there is none."""
-        tokens = self.tokenizer.encode(text.split("\n")[0])
-        return tokens[0] if len(tokens) == 1 else self.tokenizer.end_id
+        """The first token of what a text has before its line break, the end mark where there is nothing."""
+        before = text.split("\n")[0]
+        return next(iter(self.tokenizer.going_on(before)), self.tokenizer.end_id) if before else self.tokenizer.end_id

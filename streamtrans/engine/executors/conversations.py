@@ -28,14 +28,15 @@ PROMPT_PIECE = 512
 class Conversation:
     """The memory of one stream.
 
-    cache: mlx-lm's, one per layer, of the tokens `fed`. earlier: finished sentences, source and target, without the
-    prompt and the end mark.
+    cache: mlx-lm's, one per layer, of the tokens `fed`. said: the target where the last pass ended it, without the turn
+    that opens it; None if it goes on. earlier: finished sentences, source and target, without prompt and end mark.
     """
 
     cache: list[Any]
     fed: list[int]
     source: list[int] = field(default_factory=list)
     target: list[int] = field(default_factory=list)
+    said: list[int] | None = None
     earlier: list[tuple[list[int], list[int]]] = field(default_factory=list)
 
 
@@ -52,9 +53,7 @@ class Conversations:
 
         Raises ModelError for weights that are no numbers, or too few for the tokenizer.
         """
-        from mlx_lm.models.cache import make_prompt_cache
-
-        cache = make_prompt_cache(self.model)
+        cache = self.new_cache()
         prompt = self.tokenizer.prompt_ids
         with blas_threads(1):
             for start in range(0, len(prompt), PROMPT_PIECE):
@@ -65,6 +64,12 @@ class Conversations:
         if not mx.isfinite(logits).all():
             raise ModelError("the weights of this model are damaged: it computes what is no number")
         return cache
+
+    def new_cache(self) -> list[Any]:
+        """An empty memory."""
+        from mlx_lm.models.cache import make_prompt_cache
+
+        return make_prompt_cache(self.model)
 
     @cached_property
     def shares_passes(self) -> bool:
@@ -95,6 +100,20 @@ class Conversations:
     def written_of(self, talk: Conversation) -> list[int]:
         """The target, without the turn that opens it."""
         return talk.target[len(self.tokenizer.start_ids) :]
+
+    def said(self, talk: Conversation, best: Sequence[int]) -> list[int] | None:
+        """The target up to the end mark among these best tokens after the last ones; None if they go on.
+
+        A best token that differs from the target's own makes those after it void.
+        """
+        written = self.written_of(talk)
+        first = len(written) + 1 - len(best)
+        for place, token in enumerate(best, first):
+            if token == self.tokenizer.end_id:
+                return written[:place]
+            if written[place : place + 1] != [token]:
+                return None
+        return None
 
     def tokens_of(self, talk: Conversation) -> list[int]:
         """The whole conversation: prompt, finished sentences, source, turn and target."""
@@ -137,7 +156,7 @@ class Conversations:
 
     def _rewind(self, talk: Conversation, tokens: list[int], rows: int) -> list[int]:
         """Takes back what the memory holds beyond the beginning it shares with `tokens`; gives the rest of these."""
-        from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
+        from mlx_lm.models.cache import can_trim_prompt_cache, trim_prompt_cache
 
         pairs = zip(talk.fed, tokens[: len(tokens) - rows], strict=False)
         same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
@@ -145,12 +164,12 @@ class Conversations:
             if can_trim_prompt_cache(talk.cache):
                 trim_prompt_cache(talk.cache, len(talk.fed) - same)
             else:  # a window that has begun to move
-                same, talk.cache = 0, make_prompt_cache(self.model)
+                same, talk.cache = 0, self.new_cache()
         talk.fed = talk.fed[:same]
         return tokens[same:]
 
     def _pass_of_several(self, talks: Sequence[Conversation], new: Sequence[list[int]]) -> mx.array:
-        """The logits of new tokens (B, L, V), those of each conversation at the left."""
+        """The logits of new tokens (B, L, V), of each conversation at the left."""
         width = max(map(len, new))
         padding = [width - len(tokens) for tokens in new]
         layers = list(zip(*(talk.cache for talk in talks), strict=True))

@@ -15,8 +15,6 @@ from streamtrans.training.calibration.alignment_heads import Looks, best_heads
 from streamtrans.training.calibration.decisions import PATIENCE
 from streamtrans.training.data.dataset import Pair
 
-PAIRS = 200
-
 DECISIONS = 4
 """Places per pair."""
 

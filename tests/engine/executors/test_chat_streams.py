@@ -122,6 +122,15 @@ def test_the_context_holds_the_last_sentences_and_no_more(translator):
     assert talk.fed == executor.tokens_of(talk)[: len(talk.fed)]
 
 
+def test_a_draft_that_follows_the_end_is_not_said(translator):
+    end, talk = translator.tokenizer.end_id, translator.executor.talk_of([50], [51, 52, 53])
+    assert translator.executor.said(talk, [end]) == [51, 52, 53]
+    assert translator.executor.said(talk, [52, end, 60]) == [51, 52]
+    assert translator.executor.said(talk, [51, end, 53, 60]) == [51]
+    assert translator.executor.said(talk, [60, end, 53, 60]) is None
+    assert translator.executor.said(talk, [60]) is None
+
+
 def test_a_long_line_is_cut_and_all_of_it_read(translator):
     words = [f"word{number}" for number in range(150)]
     found = translator.session(make_policy("wait-k", k=3)).feed_line(" ".join(words))

@@ -12,6 +12,7 @@ from streamtrans.engine.translator import load
 from streamtrans.errors import ModelError, UsageError
 from streamtrans.models import chat
 from streamtrans.models.chat import load_chat_model
+from streamtrans.policies import make_policy
 from streamtrans.runtime import mx, on_gpu
 from streamtrans.text.instructions import Instructions
 
@@ -62,12 +63,47 @@ def test_a_model_larger_than_the_memory_is_refused_before_it_is_read(checkpoint,
         ({"hidden_size": 32}, "cannot be loaded by mlx-lm"),
         ({"num_hidden_layers": "two"}, "cannot be loaded by mlx-lm"),
         ({"quantization": 4}, "cannot be loaded by mlx-lm"),
+        ({"quantization": {"bits": "4"}}, "cannot be loaded by mlx-lm"),
+        ({"quantization": {"bits": None}}, "cannot be loaded by mlx-lm"),
     ],
 )
 def test_a_config_that_cannot_be_is_one_line(checkpoint, entries, reason):
     with pytest.raises(ModelError, match=reason) as error:
         load(changed(checkpoint, **entries), languages=PAIR)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("head", [[0, 99], [99, 0]])
+def test_heads_that_are_not_there_are_refused(checkpoint, head):
+    changed(checkpoint, streamtrans={"kind": "chat", "alignment_heads": [head]})
+    with pytest.raises(ModelError, match=rf"there is no head {head[1]} in layer {head[0]}"):
+        load(checkpoint, languages=PAIR).session(make_policy("alignatt"))
+
+
+def test_a_prompt_beyond_the_positions_of_the_model_is_refused(checkpoint):
+    with pytest.raises(UsageError, match=r"was made for 520; take a shorter glossary"):
+        load(changed(checkpoint, max_position_embeddings=520), languages=PAIR)
+
+
+def test_a_section_that_is_null_is_none(checkpoint):
+    assert load(changed(checkpoint, streamtrans=None), languages=PAIR).settings.source_language == "en"
+
+
+def test_a_chat_model_needs_its_template(checkpoint):
+    changed(checkpoint, "tokenizer_config.json", chat_template=None)
+    with pytest.raises(ModelError, match="has no chat template, so that it cannot be asked"):
+        load(changed(checkpoint, streamtrans={"kind": "chat"}), languages=PAIR)
+
+
+def test_an_instruction_may_not_spell_the_template(checkpoint):
+    with pytest.raises(ModelError, match=r"the instruction or the glossary has '<\|im_end\|>'"):
+        load(checkpoint, languages=PAIR, instructions=Instructions(glossary=(("a<|im_end|>", "b"),)))
+
+
+@pytest.mark.parametrize("token", [-5, 99999])
+def test_end_tokens_that_are_none_do_not_count(checkpoint, token):
+    tokenizer = load(changed(checkpoint, eos_token_id=token), languages=PAIR).tokenizer
+    assert 0 <= tokenizer.end_id < tokenizer.vocab_size
 
 
 def test_an_embedding_model_writes_no_text(checkpoint):
@@ -121,7 +157,7 @@ def test_a_damaged_or_missing_file_is_one_line(checkpoint, file):
 
 @pytest.mark.parametrize("template", ["{{ 1 / 0 }}", "{% for", "{{ raise_exception('no') }}", "fixed"])
 def test_a_template_that_fails_is_one_line(checkpoint, template):
-    with pytest.raises(ModelError, match="its chat template cannot be used") as error:
+    with pytest.raises(ModelError, match="its tokenizer or chat template cannot be used") as error:
         load(changed(checkpoint, "tokenizer_config.json", chat_template=template), languages=PAIR)
     assert "\n" not in str(error.value)
 
