@@ -6,6 +6,7 @@ the lines. On CPU three groups run in three threads with one BLAS thread each: m
 products, which alone would profit from another core, and while one thread decides in Python, two compute.
 """
 
+import atexit
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -111,14 +112,22 @@ class _Workers:
 
     def __init__(self, threads: int):
         self._tasks: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        self._unfinished: set[Future[Any]] = set()
+        atexit.register(self._rest)
         for _ in range(threads):
             threading.Thread(target=self._run, name="lockstep", daemon=True).start()
 
     def submit(self, task: Callable[[], T]) -> "Future[T]":
         """Has the next free thread do a task."""
         future: Future[T] = Future()
+        self._unfinished.add(future)
+        future.add_done_callback(self._unfinished.discard)
         self._tasks.put((future, task))
         return future
+
+    def _rest(self) -> None:
+        """Waits for what is being computed: a process that ends meanwhile aborts too."""
+        wait(list(self._unfinished))
 
     def _run(self) -> None:
         start_computing_thread()
