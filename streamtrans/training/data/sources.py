@@ -144,7 +144,10 @@ def _text(row: Any, column: str, where: str) -> str:
     value = row
     for name in column.split("."):
         if not isinstance(value, dict) or name not in value:
-            known = ", ".join(value) if isinstance(value, dict) else repr(value)
+            names = (
+                [key if key.isprintable() else repr(key) for key in value] if isinstance(value, dict) else [repr(value)]
+            )
+            known = ", ".join(names)
             raise DataError(f"{where}: no {column!r}; there is {known}")
         value = value[name]
     if not isinstance(value, str):

@@ -97,6 +97,7 @@ def test_what_is_wrong_is_said_with_file_and_line(tmp_path):
     assert failure(tmp_path, b"not json\n", "x.jsonl").startswith("x.jsonl:1: not JSON")
     assert failure(tmp_path, b'{"source": 3, "target": "b"}\n', "x.jsonl") == "x.jsonl:1: source is not text but 3"
     assert failure(tmp_path, b'["a"]\n', "x.jsonl") == "x.jsonl:1: no 'source'; there is ['a']"
+    assert failure(tmp_path, b'{"a\\nb": 1, "c": 2}\n', "x.jsonl") == "x.jsonl:1: no 'source'; there is 'a\\nb', c"
     assert "not a gzipped file" in failure(tmp_path, b"source\ttarget\n", "x.tsv.gz").lower()
     assert "input format not supported" in failure(tmp_path, b"source\ttarget\n", "x.tsv.xz").lower()
     assert "ended before" in failure(tmp_path, lzma.compress(b"source\ttarget\n" * 9)[:-9], "x.tsv.xz").lower()
