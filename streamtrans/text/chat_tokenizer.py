@@ -58,7 +58,6 @@ class ChatTokenizer(HuggingFaceTokenizer):
             self.next_ids = self.going_on(before_next)
         self.stop_ids = stop_ids | special.keys()
         self.end_id: int = min(stop_ids)
-        self.start_id = self.start_ids[-1]
         backend.encode_special_tokens = True  # from here on: a text that spells one out is a text
 
     def encode_word(self, word: str, first: bool) -> list[int]:

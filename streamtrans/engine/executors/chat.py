@@ -116,7 +116,7 @@ class ChatRunner:
         """Writes down what a request brings to its conversation."""
         executor = self._executor
         if request.fresh:
-            if executor.context and talk.source[-1:] == [executor.tokenizer.end_id]:
+            if executor.context and executor.has_all_source(talk):
                 said = executor.source_of(talk), executor.written_of(talk) if talk.said is None else talk.said
                 talk.earlier = [*talk.earlier, said][-executor.context :]
             talk.source, talk.target = [], []
@@ -163,7 +163,7 @@ class ChatRunner:
         """The best tokens after each of the last target tokens, as the rules have them; None for refused ones."""
         executor = self._executor
         written, source = executor.written_of(talk), executor.source_of(talk)
-        finished = talk.source[-1:] == [executor.tokenizer.end_id]
+        finished = executor.has_all_source(talk)
         first = len(written) + 1 - len(tokens)
         best_after = partial(executor.best_after, talk)
         return [

@@ -101,6 +101,10 @@ class Conversations:
         """The target, without the turn that opens it."""
         return talk.target[len(self.tokenizer.start_ids) :]
 
+    def has_all_source(self, talk: Conversation) -> bool:
+        """Whether the source has ended: its end mark was read."""
+        return talk.source[-1:] == [self.tokenizer.end_id]
+
     def said(self, talk: Conversation, best: Sequence[int]) -> list[int] | None:
         """The target up to the end mark among these best tokens after the last ones; None if they go on.
 
